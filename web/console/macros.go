@@ -158,18 +158,21 @@ type chooseMacro struct {
 	Macros          []choice
 }
 
-// macroChoices are the macros that the person may run on a record.
-func (q *request) macroChoices(subject, record string) (out []choice, err error) {
+// macrosFor are the macros that the person may run on a record, and the form.
+func (q *request) macrosFor(subject, record string) (chooseMacro, []sangdam.Macro, error) {
 	list, err := q.engine.MacrosFor(q.r.Context(), q.p, subject, record)
+	form := chooseMacro{Subject: subject, Record: record}
 	for _, m := range list {
-		out = append(out, choice{m.ID, m.Title, false})
+		form.Macros = append(form.Macros, choice{m.ID, m.Title, false})
 	}
-	return out, err
+	return form, list, err
 }
 
-// runMacroView is the page that says what a macro will do, before it does it.
+// runMacroView is the page that says what a macro will do, before it does it; without
+// one, those that there are to choose from.
 type runMacroView struct {
 	Macro      sangdam.Macro
+	Choose     *chooseMacro
 	Record     string
 	Back, Name string
 	Does       []string
@@ -182,15 +185,18 @@ func (q *request) runPage() error { return q.showRun(nil) }
 // showRun shows what a macro will do; wrong is what it was refused for.
 func (q *request) showRun(wrong error) error {
 	subject, record := q.subjectOf(), q.r.FormValue("record")
-	list, err := q.engine.MacrosFor(q.r.Context(), q.p, subject, record)
+	form, list, err := q.macrosFor(subject, record)
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(list, func(m sangdam.Macro) bool { return m.ID == q.r.FormValue("macro") })
-	if at < 0 {
+	v := runMacroView{Record: record, Back: recordPath(subject, record)}
+	if chosen := q.r.FormValue("macro"); chosen == "" {
+		v.Choose, v.Macro.Title = &form, q.lang.t("macros.list")
+	} else if at := slices.IndexFunc(list, func(m sangdam.Macro) bool { return m.ID == chosen }); at >= 0 {
+		v.Macro = list[at]
+	} else {
 		return errNoPage
 	}
-	v := runMacroView{Macro: list[at], Record: record, Back: recordPath(subject, record)}
 	if subject == "ticket" {
 		names, err := q.engine.TicketNames(q.r.Context(), q.p, ticket.ID(record))
 		if err != nil {

@@ -18,8 +18,13 @@ import (
 // macro saves one about tickets.
 func (w *world) macro(id string, actions ...trigger.Action) {
 	w.t.Helper()
+	w.macroAbout("ticket", id, actions...)
+}
+
+func (w *world) macroAbout(subject, id string, actions ...trigger.Action) {
+	w.t.Helper()
 	_, err := w.eng.SaveMacro(w.t.Context(), w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: id, Title: "Macro " + id,
-		Subject: "ticket", Actions: actions}})
+		Subject: subject, Actions: actions}})
 	require.NoError(w.t, err)
 }
 
@@ -94,4 +99,35 @@ func TestAMacroIsRunOnATicketInTheBrowser(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, resp.StatusCode)
 	require.Equal(t, ticket.OnHold, w.ticket(id).State)
 	require.Contains(t, bodyOf(t, w.client("admin").do(http.MethodGet, at, "")), `value="close"`)
+}
+
+// TestAMacroIsRunOnAConversationInTheBrowser: the panel leads to those that the agent may
+// run, and back when one is done.
+func TestAMacroIsRunOnAConversationInTheBrowser(t *testing.T) {
+	w := newWorld(t)
+	w.line.User("Mina").SendText("hello")
+	id := w.owned("Mina", "ara")
+	at := "/conversations/" + string(id)
+	choice := "/run-macro?subject=conversation&record=" + string(id)
+	require.Contains(t, bodyOf(t, w.client("ara").do(http.MethodGet, choice, "")), "No macro yet")
+	w.macroAbout("conversation", "refund", trigger.Do(action.Tag, action.TagParams{Add: []string{"refund"}}),
+		trigger.Do(action.Note, action.TextParams{Text: action.Texts{"": "Ask the bank"}}))
+	w.macroAbout("conversation", "lead", trigger.Do(action.Assign,
+		action.AssignParams{Agents: []routing.AgentID{"bo"}, Choice: trigger.ChooseOne}))
+	p := w.open(browsertest.Open(t), "ara")
+	p.openPage(at)
+	p.click("#macros-link")
+	p.until(`document.querySelector("#choose-macro")`)
+	require.Equal(t, []string{"refund"}, eval[[]string](p, `[...document.querySelectorAll("#choose-macro option")].map(o => o.value)`))
+	p.looks(choice, "choose-macro")
+	p.openPage(choice)
+	p.click("#choose-macro button")
+	p.shows("#does", "Tags added: refund")
+	p.click("#run .primary")
+	p.shows("#thread", "Ask the bank")
+	detail, err := w.eng.Conversation(t.Context(), w.host, id)
+	require.NoError(t, err)
+	require.Equal(t, []string{"refund"}, detail.Conversation.Tags)
+	require.Equal(t, http.StatusNotFound, w.client("zed").do(http.MethodGet, choice, "").StatusCode, "of another desk")
+	require.Equal(t, http.StatusNotFound, w.client("ara").do(http.MethodGet, choice+"&macro=lead", "").StatusCode)
 }

@@ -292,8 +292,7 @@ func (q *request) showTicket(comment string, wrong error) error {
 	if v.Away, err = q.handOverView(t); err != nil {
 		return err
 	}
-	v.Macros.Subject, v.Macros.Record = "ticket", string(id)
-	if v.Macros.Macros, err = q.macroChoices("ticket", string(id)); err != nil {
+	if v.Macros, _, err = q.macrosFor("ticket", string(id)); err != nil {
 		return err
 	}
 	v.Edits = q.may(sangdam.ActTicketEdit) == nil
