@@ -43,7 +43,7 @@ func TestManyTicketsAtOnce(t *testing.T) {
 		r := d.bulk(a1, saved.ID)
 		require.Equal(t, []int{7, 5, 2}, []int{r.Bulk.Total, r.Bulk.Done, r.Bulk.Failed})
 		require.Equal(t, []ticket.ID{ids[0], "nowhere"}, []ticket.ID{r.Failures[0].Ticket, r.Failures[1].Ticket})
-		require.Contains(t, r.Failures[0].Reason, "merged into ticket")
+		require.Contains(t, r.Failures[0].Reason, "merged into ticket #2;")
 		require.Equal(t, []int64{1, 0}, []int64{r.Failures[0].Number, r.Failures[1].Number})
 		require.True(t, r.Undoable)
 		got := d.read(ids[2]).Ticket

@@ -89,10 +89,23 @@ func (u *unit) draftTicket(id ticket.ID, begin func(ticket.Ticket, string, time.
 	}
 	d, err := begin(w.now, u.actor(), u.tx.Now())
 	if err != nil {
-		return nil, err
+		return nil, u.mergedAway(w.now, err)
 	}
 	w.d, w.by = d, u.actor()
 	return d, nil
+}
+
+// mergedAway names the ticket into which one was merged by its number, as people do,
+// in the refusal of what is meant for it.
+func (u *unit) mergedAway(t ticket.Ticket, refused error) error {
+	if t.MergedInto == "" {
+		return refused
+	}
+	into, err := u.mergedInto(t.ID)
+	if err != nil {
+		return errors.Join(refused, err)
+	}
+	return ticket.WasMerged(fmt.Sprintf("#%d", into.now.Number))
 }
 
 // flush ends the draft and keeps its entry.

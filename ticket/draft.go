@@ -49,9 +49,15 @@ func Open(t Ticket, number int64, actor string, now time.Time) (*Draft, error) {
 // another: what is meant for it goes to that one (MergedInto).
 func Edit(t Ticket, actor string, now time.Time) (*Draft, error) {
 	if t.MergedInto != "" {
-		return nil, errs.New(errs.Conflict, "ticket: it was merged into ticket %s; go on there", t.MergedInto)
+		return nil, WasMerged(string(t.MergedInto))
 	}
 	return &Draft{T: copied(t), was: copied(t), actor: actor, now: now}, nil
+}
+
+// WasMerged is the refusal of what is meant for a ticket that was merged into another, which
+// is named as people or programs know it: by its number ("#17") or its id. ErrConflict.
+func WasMerged(into string) error {
+	return errs.New(errs.Conflict, "ticket: it was merged into ticket %s; go on there", into)
 }
 
 // EditText is Edit for masking, which takes a merged ticket too, since its texts

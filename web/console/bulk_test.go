@@ -116,7 +116,7 @@ func TestManyTicketsAreChangedFromTheList(t *testing.T) {
 	p.do(chromedp.KeyEvent("\r"))
 	p.shows("#bulk-says", "1 of 2 changed")
 	p.shows(".failures", "#2")
-	p.shows(".failures", "it was merged into ticket")
+	p.shows(".failures", "it was merged into ticket #")
 	p.shows(".why-list", "Agent: Bo Lee")
 	got := w.ticket(ids[0])
 	require.Equal(t, []any{ticket.OnHold, ticket.Urgent, "bo", []string{"new", "urgent"}},
