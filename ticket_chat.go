@@ -129,7 +129,8 @@ func (e *Engine) ticketFile(ctx context.Context, p Principal, op *Operation, ref
 }
 
 // sayToCustomer sends a public answer to the customer: through the conversation
-// that the ticket came from, else by mail at the end of the unit.
+// that the ticket came from, else by mail at the end of the unit. Where the
+// workspace names no target for that, the command warns.
 func (u *unit) sayToCustomer(t ticket.Ticket, text string, files []string) error {
 	if t.Conversation != "" {
 		said, err := u.sayInChat(t, text, files)
@@ -142,7 +143,14 @@ func (u *unit) sayToCustomer(t ticket.Ticket, text string, files []string) error
 			"sangdam: this ticket has no conversation that can be written to and no mail address; add one, or make the comment internal")
 	}
 	s, err := u.ticketSetup()
-	if err != nil || s.Settings.Tickets.AnswerBy == "" {
+	if err != nil {
+		return err
+	}
+	if s.Settings.Tickets.AnswerBy == "" {
+		w, err := u.ticketWork(t.ID)
+		if err == nil {
+			w.unsent = true
+		}
 		return err
 	}
 	to, err := u.usable(s.Settings.Tickets.AnswerBy)

@@ -49,6 +49,34 @@ func TestAnswersOfTicketsLeaveByMail(t *testing.T) {
 	}, withOutside(&o))
 }
 
+// An answer that nothing carries is kept, and whoever gave it is told, also when
+// the command is repeated; one that leaves, or is internal, is told nothing.
+func TestAnAnswerThatGoesNowhereIsTold(t *testing.T) {
+	var o outside
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		o.targets(w.world)
+		d := newTicketDesk(t, w)
+		id := d.open(sangdam.OpenTicket{Requester: ticket.Requester{Email: "kim@example.com"}})
+		say := func(key sangdam.Key, public bool) []sangdam.Warning {
+			state, err := w.eng.UpdateTicket(w.ctx, w.agent("a1"), sangdam.UpdateTicket{Key: key, Ticket: id,
+				Comment: &sangdam.TicketComment{Text: "We look into it", Public: public}})
+			require.NoError(t, err)
+			return state.Warnings
+		}
+		for range 2 {
+			told := say("first", true)
+			require.Len(t, told, 1)
+			require.Equal(t, "answer_unsent", told[0].Code)
+			require.Contains(t, told[0].Text, "TicketRouting.AnswerBy")
+		}
+		require.Empty(t, say("inside", false))
+		d.settings(sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "mail"}})
+		require.Empty(t, say("second", true))
+		w.settle()
+		require.Len(t, o.mails.Mails(), 1)
+	}, withOutside(&o))
+}
+
 const shopLayout = `<h1>Shop, #{number}</h1>#{content}<hr>`
 
 func (d *ticketDesk) layout(l notify.Layout) {

@@ -53,12 +53,18 @@ type TicketState struct {
 	// triggers and routing changed in the same transaction; what they change
 	// later raises it.
 	Version int64 `json:"version"`
-	// Warnings say what the command could not do; see MaskTicket.
+	// Warnings say what the command could not do: see MaskTicket, and a public
+	// answer that the Engine sends nowhere (UpdateTicket).
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 func (u *unit) ticketState(d *ticket.Draft) TicketState {
-	return TicketState{Ticket: d.T.ID, Number: d.T.Number, State: d.T.State, Version: d.T.Version + 1}
+	out := TicketState{Ticket: d.T.ID, Number: d.T.Number, State: d.T.State, Version: d.T.Version + 1}
+	if w := u.tickets[d.T.ID]; w != nil && w.unsent {
+		out.Warnings = append(out.Warnings, warn("answer_unsent", "the answer on ticket %d was kept and not sent: the workspace names no "+
+			"mail target by which answers leave (TicketRouting.AnswerBy); name one, unless a trigger or your program sends it", d.T.Number))
+	}
+	return out
 }
 
 // OpenTicket carries the command out. *ticket.MissingFields (ErrInvalid) when

@@ -112,3 +112,18 @@ func (p *tab) filesInKorean(path string, files ...string) {
 	require.Empty(p.t, eval[[]string](p, `[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > 361)
 		.map(e => e.tagName + "." + e.className)`), "wider than the screen")
 }
+
+// An agent whose answer leaves by nothing is told so on the ticket's page.
+func TestAnAnswerThatGoesNowhereIsToldOnThePage(t *testing.T) {
+	w := newWorld(t)
+	made, err := w.eng.OpenTicket(t.Context(), w.host, sangdam.OpenTicket{Title: "Lamp", Desk: "support",
+		Requester: ticket.Requester{Name: "Mina", Email: "mina@example.com"}})
+	require.NoError(t, err)
+	p := w.open(browsertest.Open(t), "admin")
+	p.inLanguage("ko")
+	p.openPage("/tickets/" + string(made.Ticket))
+	p.fill("comment", "We look into it")
+	eval[bool](p, `(document.querySelector("[name=public]").click(), document.querySelector("#ticket-form .primary").click(), true)`)
+	p.shows(".notice.warn", "고객에게 보내지 않았습니다")
+	p.shot("answer-unsent")
+}

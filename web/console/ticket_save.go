@@ -35,13 +35,18 @@ func (q *request) saveTicket() error {
 	if files := q.r.PostForm["file"]; comment != "" || len(files) > 0 {
 		c.Comment = &sangdam.TicketComment{Text: comment, Public: q.checked("public"), Files: files}
 	}
+	var saved sangdam.TicketState
 	if c.Change, err = q.ticketChange(detail.Ticket); err == nil {
-		_, err = q.engine.UpdateTicket(q.r.Context(), q.p, c)
+		saved, err = q.engine.UpdateTicket(q.r.Context(), q.p, c)
 	}
 	if err != nil {
 		return q.showTicket(comment, err)
 	}
-	return q.done("/tickets/" + url.PathEscape(string(id)))
+	page := "/tickets/" + url.PathEscape(string(id))
+	if len(saved.Warnings) > 0 {
+		q.tell(page, word{Warnings: q.lang.warned(saved.Warnings)})
+	}
+	return q.done(page)
 }
 
 // retype puts what was typed in the form of a ticket back into it.

@@ -209,7 +209,7 @@ type ticketView struct {
 	Merged     string // address of the ticket that took it in
 	Following  bool
 	Trouble    *trouble
-	Warnings   []string // of a mask that did not reach everything
+	Warnings   []string // of a mask that did not reach everything, an answer that went nowhere
 	Comment    string   // typed and not saved
 	Public     bool     // likewise
 	Attach     attachView
