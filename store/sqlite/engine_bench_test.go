@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -233,6 +235,15 @@ func counts(b *testing.B, before, after driver.Stats, n int) {
 
 const benchUnits = 3000
 
+// collectSeldom has garbage collected as a host is told to (docs/performance.md),
+// unless GOGC says otherwise: for the engine and for what it is compared with.
+func collectSeldom(b *testing.B) {
+	if os.Getenv("GOGC") == "" {
+		was := debug.SetGCPercent(400)
+		b.Cleanup(func() { debug.SetGCPercent(was) })
+	}
+}
+
 // BenchmarkEngineAppendPowerCutDurable is step 0 alone: the engine's webhook
 // handler, called without a network by 64 customers at once, one signed event
 // in a body, against a bare group commit of one row of 256 bytes under two indexes
@@ -254,6 +265,7 @@ func BenchmarkEngineAppendPowerCutDurable(b *testing.B) {
 }
 
 func benchAppend(b *testing.B, control func(i int) error) {
+	collectSeldom(b)
 	db := openTest(b, Options{})
 	s := newEngineBench(b, db)
 	sent, by := 0, 0
@@ -293,6 +305,7 @@ func BenchmarkEngineInboundPowerCutDurable(b *testing.B) {
 }
 
 func benchInbound(b *testing.B, fresh bool) {
+	collectSeldom(b)
 	db := openTest(b, Options{})
 	s := newEngineBench(b, db)
 	s.run(b)
