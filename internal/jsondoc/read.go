@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -265,7 +266,13 @@ func pointerReader(to reflect.Type, inner reader) reader {
 	}
 }
 
+// maxHint bounds the room that is made for the elements of a list before they are read.
+const maxHint = 16
+
+// sliceReader makes room for as many elements as the last list of its kind had: lists
+// of one kind are mostly as long as each other, and one that grows is copied.
 func sliceReader(t reflect.Type, inner reader) reader {
+	var last atomic.Int32
 	return func(s *scanner, v reflect.Value) bool {
 		switch {
 		case s.word("null"):
@@ -276,6 +283,7 @@ func sliceReader(t reflect.Type, inner reader) reader {
 		case !s.next('['):
 			return false
 		}
+		v.Grow(min(int(last.Load()), maxHint))
 		for n := 0; ; n++ {
 			v.Grow(1)
 			v.SetLen(n + 1)
@@ -283,6 +291,9 @@ func sliceReader(t reflect.Type, inner reader) reader {
 				return false
 			}
 			if s.next(']') {
+				if hint := int32(min(n+1, maxHint)); hint != last.Load() {
+					last.Store(hint)
+				}
 				return true
 			}
 			if !s.next(',') {

@@ -222,19 +222,19 @@ func (b *backend) page(ctx context.Context, ws driver.WorkspaceID, c cursor, lim
 		}
 		evs = slices.Grow(evs, min(limit, eventsInRow*len(rows)))
 		for _, r := range rows {
-			list, err := eventsOf(r.doc)
-			if err != nil {
+			first := len(evs)
+			if evs, err = appendEvents(evs, r.doc); err != nil {
 				return nil, "", err
 			}
 			skip := 0
 			if r.id == c.After+1 {
-				skip = min(c.Skip, len(list))
+				skip = min(c.Skip, len(evs)-first)
+				evs = slices.Delete(evs, first, first+skip)
 			}
-			if room := limit - len(evs); len(list)-skip > room {
-				c.After, c.Skip = r.id-1, skip+room
-				return append(evs, list[skip:skip+room]...), c.String(), nil
+			if len(evs) > limit {
+				c.After, c.Skip = r.id-1, skip+limit-first
+				return evs[:limit], c.String(), nil
 			}
-			evs = append(evs, list[skip:]...)
 			c.After, c.Skip = r.id, 0
 		}
 		if len(rows) < n {

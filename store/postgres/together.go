@@ -93,21 +93,23 @@ func sameRest(a, b *driver.Event) bool {
 		slices.Equal(a.Desks, b.Desks)
 }
 
-// eventsOf are the events of a row of the feed.
-func eventsOf(doc []byte) ([]driver.Event, error) {
+// appendEvents adds the events of a row of the feed.
+func appendEvents(to []driver.Event, doc []byte) ([]driver.Event, error) {
 	list, err := elements[storedEvent](doc)
 	if err != nil {
-		return nil, err
+		return to, err
 	}
-	out := make([]driver.Event, len(list))
+	before := len(to)
 	for i, s := range list {
 		if s.Like < 0 || s.Like > i {
-			return nil, errs.New(errs.Unavailable, "store: a stored event is unreadable: it is like none before it")
+			return to[:before], errs.New(errs.Unavailable, "store: a stored event is unreadable: it is like none before it")
 		}
-		if out[i] = s.Event; s.Like > 0 {
-			out[i] = out[s.Like-1]
-			out[i].Aggregate, out[i].ID, out[i].Version, out[i].Kind, out[i].Ref = s.Aggregate, s.ID, s.Version, s.Kind, s.Ref
+		ev := s.Event
+		if s.Like > 0 {
+			ev = to[before+s.Like-1]
+			ev.Aggregate, ev.ID, ev.Version, ev.Kind, ev.Ref = s.Aggregate, s.ID, s.Version, s.Kind, s.Ref
 		}
+		to = append(to, ev)
 	}
-	return out, nil
+	return to, nil
 }

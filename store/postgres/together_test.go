@@ -41,14 +41,14 @@ func TestEventsOfARowComeBack(t *testing.T) {
 	var back []driver.Event
 	for _, r := range rows {
 		require.Less(t, len(r[1].([]byte)), 2000, "longer documents are compressed")
-		list, err := eventsOf(r[1].([]byte))
+		list, err := appendEvents(nil, r[1].([]byte))
 		require.NoError(t, err)
 		require.Equal(t, list[0].At, r[0])
 		back = append(back, list...)
 	}
 	require.Equal(t, evs, back)
 	for _, bad := range []string{`[{"like":1}]`, `[{"kind":"k"},{"like":-1}]`, `[`, `7`} {
-		_, err := eventsOf([]byte(bad))
+		_, err := appendEvents(nil, []byte(bad))
 		require.ErrorIs(t, err, store.ErrUnavailable, bad)
 	}
 }
