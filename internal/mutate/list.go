@@ -228,7 +228,7 @@ var mutations = []mutation{
 		"e.permit(ctx, w, op.Actions[0], r); err != nil {", "e.permit(ctx, w, op.Actions[0], r); err != nil && ctx == nil {",
 		".", "TestEveryQueryAsksWhatTheTableSays"},
 	{"rights: a command need not ask", "command.go",
-		"\t\tif !u.asked {", "\t\tif !u.asked && key == \"none\" {",
+		"\t\tif !u.asked {", "\t\tif !u.asked && c.op.Name == \"none\" {",
 		".", "TestACommandThatForgetsToAskHasNoEffect"},
 	{"rights: a command asks for what the table does not name", "command.go",
 		"\tif u.op != nil {\n", "\tif u.op == nil && u.e == nil {\n",
