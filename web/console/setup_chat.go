@@ -35,7 +35,7 @@ type chatForm struct {
 }
 
 // snippet is what a shop puts into its pages of a language.
-type snippet struct{ Language, Code string }
+type snippet struct{ Language, Name, Code string }
 
 // chatSettings are the members that the page has fields for.
 type chatSettings struct {
@@ -76,7 +76,7 @@ func (q *request) chatForm(a channel.Account) *chatForm {
 		return f
 	}
 	for _, l := range []string{"ko", "en", "ja"} {
-		f.Snippets = append(f.Snippets, snippet{l, widgetTag(q.o.WidgetURL, a.Token, l, s.Color)})
+		f.Snippets = append(f.Snippets, snippet{l, q.lang.nameOf(l), widgetTag(q.o.WidgetURL, a.Token, l, s.Color)})
 	}
 	if q.widgetPath() != "" {
 		f.Preview = q.o.Prefix + "/setup/accounts/" + url.PathEscape(string(a.ID)) + "/preview"

@@ -204,6 +204,7 @@ func TestAWebChatAccountIsMadeAndPreviewed(t *testing.T) {
 	p.click("#finish")
 	p.shows(".notice.good", "Saved")
 	p.shows("#snippet-ko", "/webchat/widget.js")
+	p.shows("#snippets", "日本語")
 	require.Equal(t, "신발 가게", eval[string](p, `document.querySelector('[name="title.ko"]').value`))
 	preview := eval[string](p, `document.querySelector("#snippets a.button").getAttribute("href")`)
 	p.do(chromedp.Navigate(w.web.URL + preview))
