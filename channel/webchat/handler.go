@@ -78,8 +78,15 @@ func NewHandler(port visitor.Port, o Options) *Handler {
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if _, pattern := h.mux.Handler(r); pattern == "" && strings.HasPrefix(r.URL.Path, "/v1/") {
-		w = inForm{w}
+	if _, pattern := h.mux.Handler(r); pattern == "" {
+		switch p := r.URL.Path; {
+		case strings.HasPrefix(p, "/v1/"):
+			w = inForm{w}
+		case strings.Contains(p, "/v1/"), strings.Contains(p, "/assets/"), strings.HasSuffix(p, "/widget.js"):
+			http.Error(w, "this handler serves /widget.js, /assets/ and /v1/: take the path that it is mounted at off the request's, "+
+				"with http.StripPrefix", http.StatusNotFound)
+			return
+		}
 	}
 	h.mux.ServeHTTP(w, r)
 }

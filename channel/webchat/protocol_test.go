@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,24 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 )
+
+// TestAWidgetMountedWrongSaysHow: a host that leaves its path on the request gets the
+// remedy and not a bare "not found".
+func TestAWidgetMountedWrongSaysHow(t *testing.T) {
+	s := openShop(t)
+	h := webchat.NewHandler(s.eng.Visitor(), webchat.Options{})
+	for _, path := range []string{"/chat/widget.js", "/chat/assets/1/widget.css", "/chat/v1/token"} {
+		rw := httptest.NewRecorder()
+		h.ServeHTTP(rw, httptest.NewRequest(http.MethodGet, path, nil))
+		require.Equal(t, http.StatusNotFound, rw.Code, path)
+		require.Contains(t, rw.Body.String(), "http.StripPrefix", path)
+	}
+	for _, path := range []string{"/widget.js", "/v1/nobody"} {
+		rw := httptest.NewRecorder()
+		h.ServeHTTP(rw, httptest.NewRequest(http.MethodGet, path, nil))
+		require.NotContains(t, rw.Body.String(), "http.StripPrefix", path)
+	}
+}
 
 func TestAVisitorTalksWithTheDesk(t *testing.T) {
 	s := openShop(t)

@@ -75,6 +75,11 @@ func (h *Handler) guarded() http.Handler {
 	mux.Handle("/", h.serving(route{right: sangdam.ActList, serve: func(*request) error { return errNoPage }}))
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := h.o.Prefix; p != "" && r.URL.Path != p && !strings.HasPrefix(r.URL.Path, p+"/") {
+			http.Error(w, "this handler serves the console below "+p+"/ (Options.Prefix): mount it at that path, which stays part of "+
+				"the request's, without http.StripPrefix", http.StatusNotFound)
+			return
+		}
 		head := w.Header()
 		head.Set("Content-Security-Policy", policy)
 		head.Set("X-Content-Type-Options", "nosniff")

@@ -118,6 +118,23 @@ func TestN68APanicTellsNothing(t *testing.T) {
 	})
 }
 
+// TestAConsoleMountedWrongSaysHow: a host that takes the path off the request gets the
+// remedy and not a bare "not found".
+func TestAConsoleMountedWrongSaysHow(t *testing.T) {
+	w := newWorld(t)
+	stripped := http.StripPrefix("/desk", w.page)
+	for _, path := range []string{"/desk/", "/desk/conversations", "/desk/assets/console.css"} {
+		rw := httptest.NewRecorder()
+		stripped.ServeHTTP(rw, httptest.NewRequest(http.MethodGet, path, nil))
+		require.Equal(t, http.StatusNotFound, rw.Code)
+		require.Contains(t, rw.Body.String(), "below /desk/")
+		require.Contains(t, rw.Body.String(), "without http.StripPrefix")
+	}
+	rw := httptest.NewRecorder()
+	w.page.ServeHTTP(rw, httptest.NewRequest(http.MethodGet, "/desktop", nil))
+	require.Contains(t, rw.Body.String(), "below /desk/")
+}
+
 // What a page tells of the command before it is nobody else's: words in an address
 // are shown on no page, and what a save warns of is shown once it was made.
 func TestNoAddressPutsWordsOnAPage(t *testing.T) {
