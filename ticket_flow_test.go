@@ -258,6 +258,25 @@ func TestAMergedTicket(t *testing.T) {
 	})
 }
 
+// Who may not see the ticket into which one was merged is not told its number.
+func TestAMergedTicketDoesNotTellTheNumberOfAHiddenOne(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		withTickets(w.world, "b1")
+		require.NoError(t, errOf(w.eng.SaveDesk(w.ctx, w.host,
+			sangdam.SaveDesk{Agent: "b1", Desk: routing.Desk{ID: "billing", Name: "Billing"}})))
+		from, into := d.open(sangdam.OpenTicket{}), d.open(sangdam.OpenTicket{Desk: "billing"})
+		require.NoError(t, errOf(w.eng.MergeTickets(w.ctx, w.host, sangdam.MergeTickets{From: from, Into: into})))
+		follow := func(p sangdam.Principal) error {
+			return errOf(w.eng.FollowTicket(w.ctx, p, sangdam.FollowTicket{Ticket: from}))
+		}
+		require.ErrorIs(t, errOf(w.eng.Ticket(w.ctx, w.agent("a1"), into)), sangdam.ErrNotFound)
+		require.ErrorIs(t, follow(w.agent("a1")), sangdam.ErrConflict)
+		require.NotContains(t, follow(w.agent("a1")).Error(), "#")
+		require.ErrorContains(t, follow(w.agent("b1")), "merged into ticket #2;")
+	})
+}
+
 // TestATicketFromAChat holds its log as it was then, and answers through it.
 func TestATicketFromAChat(t *testing.T) {
 	replay(t, everywhere, func(t *testing.T, w *replayWorld) {

@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,21 +92,33 @@ func (u *unit) draftTicket(id ticket.ID, begin func(ticket.Ticket, string, time.
 	}
 	d, err := begin(w.now, u.actor(), u.tx.Now())
 	if err != nil {
-		return nil, u.mergedAway(w.now, err)
+		return nil, cmp.Or(u.mergedAway(w.now), err)
 	}
 	w.d, w.by = d, u.actor()
 	return d, nil
 }
 
 // mergedAway names the ticket into which one was merged by its number, as people do,
-// in the refusal of what is meant for it.
-func (u *unit) mergedAway(t ticket.Ticket, refused error) error {
+// in the refusal of what is meant for it; nil where it was merged into none, or into one
+// that is gone or that whoever acts may not see, whose number is not for them.
+func (u *unit) mergedAway(t ticket.Ticket) error {
 	if t.MergedInto == "" {
-		return refused
+		return nil
 	}
 	into, err := u.mergedInto(t.ID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
 	if err != nil {
-		return errors.Join(refused, err)
+		return err
+	}
+	w, err := u.acting()
+	if err != nil {
+		return err
+	}
+	shown, err := u.e.sees(u.ctx, w, ticketResource(into.now))
+	if err != nil || !shown {
+		return err
 	}
 	return ticket.WasMerged(fmt.Sprintf("#%d", into.now.Number))
 }
