@@ -566,8 +566,11 @@ func TestAccountLink(t *testing.T) {
 	own, err := line.LinkURL("https://dialog.example/link?tenant=a", "t&1", nonce)
 	require.NoError(t, err)
 	require.Equal(t, "https://dialog.example/link?linkToken=t%261&nonce="+nonce+"&tenant=a", own, "a query of its own stays")
-	_, err = line.LinkURL("https://dialog.example/%zz", token, nonce)
-	require.ErrorIs(t, err, adapter.ErrInvalid)
+	for _, dialog := range []string{"https://dialog.example/%zz", "https://dialog.example/?a=%zz", "https://dialog.example/?a=b;c=d",
+		"javascript:alert(1)", "//dialog.example/link", "https:dialog.example", "/link"} {
+		_, err = line.LinkURL(dialog, token, nonce)
+		require.ErrorIs(t, err, adapter.ErrInvalid, dialog)
+	}
 	_, err = line.LinkURL("", token, "short")
 	require.ErrorIs(t, err, adapter.ErrInvalid)
 	_, err = e.line.LinkToken(t.Context(), e.acct, "../x")

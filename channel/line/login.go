@@ -88,17 +88,21 @@ func NewNonce() string {
 const DefaultLinkDialog = "https://access.line.me/dialog/bot/accountLink"
 
 // LinkURL is where the host sends the customer's browser after its log-in.
-// dialog is DefaultLinkDialog when empty; a query of its own stays. ErrInvalid for
-// what is no address, an empty token, and a nonce of another length than 10 to 255.
+// dialog is DefaultLinkDialog when empty; a query of its own stays. ErrInvalid for what is
+// no address of http or https, a query that cannot be read, an empty token, and a nonce of
+// another length than 10 to 255.
 func LinkURL(dialog, linkToken, nonce string) (string, error) {
 	if linkToken == "" || len(nonce) < 10 || len(nonce) > 255 {
 		return "", errs.New(errs.Invalid, "line: account link: the link token must not be empty and the nonce has 10 to 255 characters")
 	}
 	u, err := url.Parse(cmp.Or(dialog, DefaultLinkDialog))
-	if err != nil {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", errs.New(errs.Invalid, "line: account link: the dialog is no address; write it as https://host/path, or leave it out")
 	}
-	query := u.Query()
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil { // what cannot be read would be left out
+		return "", errs.New(errs.Invalid, "line: account link: the query of the dialog cannot be read; write it as name=value&other=value")
+	}
 	query.Set("linkToken", linkToken)
 	query.Set("nonce", nonce)
 	u.RawQuery = query.Encode()

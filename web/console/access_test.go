@@ -239,11 +239,13 @@ func TestTheSignInPageKeepsItsQuery(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, rw.Code, signIn)
 		require.Equal(t, want, rw.Header().Get("Location"))
 	}
-	o := w.options
-	o.SignIn = "https://id.example/%zz"
-	_, err := console.NewHandler(w.eng, o)
-	require.ErrorIs(t, err, sangdam.ErrInvalid)
-	require.ErrorContains(t, err, "SignIn")
+	for _, signIn := range []string{"https://id.example/%zz", "/sign-in?tenant=%zz", "/sign-in?tenant=a;b=c"} {
+		o := w.options
+		o.SignIn = signIn
+		_, err := console.NewHandler(w.eng, o)
+		require.ErrorIs(t, err, sangdam.ErrInvalid, signIn)
+		require.ErrorContains(t, err, "SignIn")
+	}
 }
 
 func refused(t *testing.T, w *world, method, right string, tr try) {

@@ -120,6 +120,9 @@ func NewHandler(e *sangdam.Engine, o Options) (*Handler, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	signIn, err := url.Parse(o.SignIn)
+	if err == nil {
+		_, err = url.ParseQuery(signIn.RawQuery) // what cannot be read would be left out
+	}
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "console: Options.SignIn is no address; write it as /sign-in or https://host/sign-in")
 	}
