@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -238,6 +239,9 @@ func (q *request) runMacro() error {
 		}
 	}
 	to := recordPath(subject, record)
+	if _, _, err := q.macrosFor(subject, record); errors.Is(err, sangdam.ErrNotFound) {
+		to = "/" + subject + "s" // it moved the record to where the person does not see it
+	}
 	if len(left.Warnings) > 0 {
 		q.tell(to, left)
 	}

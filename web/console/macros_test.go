@@ -109,7 +109,7 @@ func TestAMacroIsRunOnAConversationInTheBrowser(t *testing.T) {
 	id := w.owned("Mina", "ara")
 	at := "/conversations/" + string(id)
 	choice := "/run-macro?subject=conversation&record=" + string(id)
-	require.Contains(t, bodyOf(t, w.client("ara").do(http.MethodGet, choice, "")), "No macro yet")
+	require.Contains(t, bodyOf(t, w.client("ara").do(http.MethodGet, choice, "")), "No macro that you may run here")
 	w.macroAbout("conversation", "refund", trigger.Do(action.Tag, action.TagParams{Add: []string{"refund"}}),
 		trigger.Do(action.Note, action.TextParams{Text: action.Texts{"": "Ask the bank"}}))
 	w.macroAbout("conversation", "lead", trigger.Do(action.Assign,
@@ -130,4 +130,33 @@ func TestAMacroIsRunOnAConversationInTheBrowser(t *testing.T) {
 	require.Equal(t, []string{"refund"}, detail.Conversation.Tags)
 	require.Equal(t, http.StatusNotFound, w.client("zed").do(http.MethodGet, choice, "").StatusCode, "of another desk")
 	require.Equal(t, http.StatusNotFound, w.client("ara").do(http.MethodGet, choice+"&macro=lead", "").StatusCode)
+}
+
+// What a macro could not do to a conversation is told on its page, and whoever moved it out
+// of their own sight is led to the list.
+func TestWhatAMacroLeftOfAConversationIsTold(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.eng.SaveQueue(t.Context(), w.host, sangdam.SaveQueue{Queue: routing.Queue{ID: "far", Name: "Far away", Desk: "elsewhere",
+		Members: []routing.AgentID{"zed"}}})
+	require.NoError(t, err)
+	w.line.User("Mina").SendText("hello")
+	id := w.owned("Mina", "ara")
+	w.macroAbout("conversation", "urgent", trigger.Do(action.Priority, action.PriorityParams{Value: 3}))
+	w.macroAbout("conversation", "away", trigger.Do(action.Queue, action.QueueParams{Queue: "far"}))
+	at := "/conversations/" + string(id)
+	run := func(macro string) *http.Response {
+		return w.client("ara").do(http.MethodPost, "/run-macro", "key="+macro+"&subject=conversation&macro="+macro+"&record="+string(id))
+	}
+	resp := run("urgent")
+	require.Equal(t, []any{http.StatusSeeOther, "/desk" + at}, []any{resp.StatusCode, resp.Header.Get("Location")})
+	ara := w.client("ara")
+	for _, c := range resp.Cookies() {
+		ara.header = http.Header{"Cookie": {c.Name + "=" + c.Value}}
+	}
+	require.Contains(t, bodyOf(t, ara.do(http.MethodGet, at, "")), "was not done")
+	for range 2 { // the second is the first, sent again
+		resp = run("away")
+		require.Equal(t, []any{http.StatusSeeOther, "/desk/conversations"}, []any{resp.StatusCode, resp.Header.Get("Location")})
+	}
+	require.Equal(t, http.StatusNotFound, ara.do(http.MethodGet, at, "").StatusCode)
 }

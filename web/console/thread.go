@@ -41,6 +41,7 @@ type threadView struct {
 	Asked          *offerView      // whether to take it over
 	Consulting     *consultingView // whoever else is asked
 	Told           string          // what came of asking
+	Warnings       []string        // of a macro that could not do all of it
 	Can            abilities
 	Masking        maskingView
 	Outlook        outlookView
@@ -98,7 +99,7 @@ func (q *request) thread(id conversation.ID) (*threadView, error) {
 	v := q.headOf(d, detail)
 	v.View = q.viewOf()
 	v.Masking = maskingView{On: q.masks.Mask, Reveal: q.masks.Reveal}
-	v.Back = q.listURL(v.View, "", 0)
+	v.Back, v.Warnings = q.listURL(v.View, "", 0), q.leftWord().Warnings
 	events, err := q.record(id, detail)
 	if err != nil {
 		return nil, err
