@@ -24,6 +24,14 @@ type keeper struct {
 	driver.Backend
 	before func(ctx context.Context, tx driver.Tx, w driver.Wanted) error // nil: nothing happens before
 	again  func()                                                         // nil, or called when inbound messages are read for
+	read   func()                                                         // nil, or called when the router reads the feed
+}
+
+func (k *keeper) Feed(ctx context.Context, ws store.WorkspaceID, cursor string, limit int) ([]driver.Event, string, error) {
+	if k.read != nil && limit == 500 { // as no other reader asks for
+		k.read()
+	}
+	return k.Backend.Feed(ctx, ws, cursor, limit)
 }
 
 func (k *keeper) Update(ctx context.Context, ws store.WorkspaceID, fn func(context.Context, driver.Tx) error) error {
@@ -294,6 +302,36 @@ func TestTheTurnIsGivenUpBetweenBatches(t *testing.T) {
 		w.settle()
 		w.once(n, assigned)
 		require.Equal(t, []string{"batch", "other", "batch", "batch"}, order)
+	})
+}
+
+// TestWhileMuchIsDecidedTheLeaseIsKeptAndTheFeedRead: carrying out what waits may take
+// long, and goes on for ever where customers write as fast as that is carried out. The
+// lease is prolonged all the same, and what other processes wrote is heard of.
+func TestWhileMuchIsDecidedTheLeaseIsKeptAndTheFeedRead(t *testing.T) {
+	inPlacing(t, func(w *world, _ *saboteur, k *keeper, assigned map[routing.ItemID]int) {
+		const batches = 16
+		const n = batches * sangdam.Together
+		for i := range n {
+			w.line.User(fmt.Sprint("customer", i)).SendText("hello")
+		}
+		w.settle()
+		carried, unread, most := 0, 0, 0
+		k.read = func() { unread = 0 }
+		k.before = func(context.Context, driver.Tx, driver.Wanted) error {
+			time.Sleep(time.Second)
+			_, err := w.db.System().Lease(w.ctx, "router/"+string(ws), "another node", time.Second)
+			require.ErrorIs(w.t, err, store.ErrConflict, "batch %d", carried)
+			carried++
+			unread++
+			most = max(most, unread)
+			return nil
+		}
+		w.online("a1", "a2")
+		w.pass(2 * batches * time.Second)
+		require.Equal(w.t, batches, carried)
+		require.Less(w.t, most, 6, "seconds between two readings of the feed: two polls, and what is under way")
+		w.once(n, assigned)
 	})
 }
 

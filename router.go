@@ -149,7 +149,10 @@ type router struct {
 	// and they need not be read for that.
 	known, before versions
 
-	clock storeClock // of the working goroutine
+	// Of the working goroutine: the store's clock, and how many full batches it has
+	// carried out in a row.
+	clock storeClock
+	full  int
 }
 
 // versions are those of rows by their ids.
@@ -366,10 +369,11 @@ func (r *router) work(ctx, drain context.Context) error {
 				return err
 			}
 		}
-		if err := r.decide(ctx, drain); err != nil {
+		quiet, err := r.decide(ctx, drain)
+		if err != nil {
 			return err
 		}
-		if time.Since(watched) > 2*r.e.cfg.Poll {
+		if quiet && time.Since(watched) > 2*r.e.cfg.Poll {
 			if err := r.watch(); err != nil {
 				return err
 			}
@@ -473,7 +477,7 @@ func (r *router) build(ctx context.Context, epoch int64) (string, error) {
 	r.boardMu.Lock()
 	defer r.boardMu.Unlock()
 	r.board, r.epoch, r.config, r.journal = made, epoch, set.routing, nil
-	r.known, r.before = newVersions(), newVersions()
+	r.known, r.before, r.refusals, r.full = newVersions(), newVersions(), nil, 0
 	return cursor, nil
 }
 

@@ -29,35 +29,50 @@ const fullBatches = 8
 // decide asks the Board until it is quiet and carries the decisions out, each batch
 // in a turn of its own: transactions that decide on what they bring come in between
 // and take of what waits, so that there is less of it. Only a backlog makes them go on
-// without the router. Once ctx has ended it asks no more: however much waits, stopping
-// is not held up.
-func (r *router) decide(ctx, drain context.Context) error {
+// without the router. What waits may take long, or come as fast as it is carried out:
+// after a poll's time the router goes on with it once it has done what else it has to
+// do, which is to prolong the lease and to read the feed. Once ctx has ended it asks no
+// more: however much waits, stopping is not held up.
+func (r *router) decide(ctx, drain context.Context) (quiet bool, err error) {
 	now, err := r.clock.now(ctx, r.e)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer r.backlog.Store(false)
+	for until := time.Now().Add(r.e.cfg.Poll); ctx.Err() == nil; {
+		err := r.inTurn(func() (err error) {
+			quiet, err = r.decideBatch(drain, now)
+			return err
+		})
+		if err != nil || quiet {
+			return quiet, err
+		}
+		if time.Now().After(until) {
+			r.look()
+			break
+		}
+	}
+	return false, nil
+}
+
+// decideBatch carries out as much as a transaction takes; quiet says that there is
+// nothing. It has the router's turn.
+func (r *router) decideBatch(drain context.Context, now time.Time) (quiet bool, err error) {
+	r.boardMu.Lock()
+	r.board.Tick(now)
+	r.boardMu.Unlock()
+	batch := r.next(now, maxTogether)
+	if r.full++; len(batch) < maxTogether {
+		r.full = 0
+	}
+	r.backlog.Store(r.full > fullBatches)
+	if len(batch) > 0 {
+		return false, r.carryOut(drain, batch)
+	}
 	r.boardMu.Lock()
 	r.refusals = nil
 	r.boardMu.Unlock()
-	for full, left := 0, true; left && ctx.Err() == nil; {
-		err := r.inTurn(func() error {
-			r.boardMu.Lock()
-			r.board.Tick(now)
-			r.boardMu.Unlock()
-			batch := r.next(now, maxTogether)
-			if full++; len(batch) < maxTogether {
-				full = 0
-			}
-			r.backlog.Store(full > fullBatches)
-			left = len(batch) > 0
-			return r.carryOut(drain, batch)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return true, nil
 }
 
 func (r *router) next(now time.Time, limit int) []routing.Decision {

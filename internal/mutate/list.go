@@ -261,12 +261,15 @@ var mutations = []mutation{
 
 	// The end of a unit.
 	{"unit: the router keeps the turn from batch to batch", "router_decisions.go",
-		"left = len(batch) > 0\n\t\t\treturn r.carryOut(drain, batch)",
-		"for ; len(batch) > 0 && err == nil; batch = r.next(now, maxTogether) {\n\t\t\t\terr = r.carryOut(drain, batch)\n\t\t\t}" +
-			"\n\t\t\tleft = false\n\t\t\treturn err",
+		"if len(batch) > 0 {\n\t\treturn false, r.carryOut(drain, batch)\n\t}",
+		"for ; len(batch) > 0; batch = r.next(now, maxTogether) {\n\t\tif err := r.carryOut(drain, batch); err != nil {" +
+			"\n\t\t\treturn false, err\n\t\t}\n\t}",
 		".", "TestTheTurnIsGivenUpBetweenBatches"},
+	{"unit: the router does nothing else as long as something waits", "router_decisions.go",
+		"if time.Now().After(until) {", "if time.Now().After(until) && quiet {",
+		".", "TestWhileMuchIsDecidedTheLeaseIsKeptAndTheFeedRead"},
 	{"unit: one full batch is a backlog", "router_decisions.go",
-		"r.backlog.Store(full > fullBatches)", "r.backlog.Store(full > 0)",
+		"r.backlog.Store(r.full > fullBatches)", "r.backlog.Store(r.full > 0)",
 		".", "TestBesideABacklogNobodyWaitsForTheTurn"},
 	{"unit: whoever changes an item that was written changes what is read next", "store/work.go",
 		"return copyOfItem(known.Item), nil", "return known.Item, nil",
