@@ -82,6 +82,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
 		case strings.HasPrefix(p, "/v1/"):
 			w = inForm{w}
+		case p == "/widget.js", strings.HasPrefix(p, "/assets/"): // mounted right: another method, or no such file
 		case strings.Contains(p, "/v1/"), strings.Contains(p, "/assets/"), strings.HasSuffix(p, "/widget.js"):
 			http.Error(w, "this handler serves /widget.js, /assets/ and /v1/: take the path that it is mounted at off the request's, "+
 				"with http.StripPrefix", http.StatusNotFound)

@@ -36,6 +36,14 @@ func TestAWidgetMountedWrongSaysHow(t *testing.T) {
 		h.ServeHTTP(rw, httptest.NewRequest(http.MethodGet, path, nil))
 		require.NotContains(t, rw.Body.String(), "http.StripPrefix", path)
 	}
+	for _, path := range []string{"/widget.js", "/assets/1/widget.css"} {
+		rw := httptest.NewRecorder()
+		h.ServeHTTP(rw, httptest.NewRequest(http.MethodPost, path, nil))
+		require.Equal(t, http.StatusMethodNotAllowed, rw.Code, path)
+	}
+	rw := httptest.NewRecorder()
+	h.ServeHTTP(rw, httptest.NewRequest(http.MethodGet, "/assets/widget.css", nil))
+	require.NotContains(t, rw.Body.String(), "http.StripPrefix", "it is mounted right, and there is no such file")
 }
 
 func TestAVisitorTalksWithTheDesk(t *testing.T) {
