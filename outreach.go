@@ -1,8 +1,8 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
-	"errors"
 
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/channel/adapter"
@@ -89,7 +89,7 @@ type Begin struct {
 // somebody who blocked the account and for what the channel cannot carry.
 func (e *Engine) Begin(ctx context.Context, p Principal, c Begin) (Posted, error) {
 	return command(ctx, e, call{opBegin, p, c.Key, c}, func(u *unit) (Posted, error) {
-		if err := errors.Join(u.allow(ActBegin, u.s.accountResource(c.Account)), u.off(SwitchChat)); err != nil {
+		if err := cmp.Or(u.allow(ActBegin, u.s.accountResource(c.Account)), u.off(SwitchChat)); err != nil {
 			return Posted{}, err
 		}
 		acct, _, err := u.e.account(u.s, c.Account)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -143,6 +144,20 @@ func withTickets(w *world, ids ...routing.AgentID) {
 			Capacity:    map[routing.Profile]int{routing.ProfileUnits: 2},
 			Assign:      routing.AssignmentSwitches{Chat: true, Ticket: true}})
 	}
+}
+
+// Who may not begin a conversation is told nothing of what is switched off here.
+func TestBeginTellsNobodyElseWhatIsSwitchedOff(t *testing.T) {
+	inWorld(t, func(w *world) {
+		_, err := w.eng.SaveWorkspaceSettings(w.ctx, w.host, sangdam.SaveWorkspaceSettings{
+			Settings: sangdam.WorkspaceSettings{Off: []sangdam.Switch{sangdam.SwitchChat}}})
+		require.NoError(t, err)
+		begin := func(p sangdam.Principal) error {
+			return errOf(w.eng.Begin(w.ctx, p, sangdam.Begin{Account: w.acct.ID, User: "u", Content: channel.Text("hello")}))
+		}
+		require.ErrorIs(t, begin(w.host), sangdam.ErrUnsupported)
+		require.EqualError(t, begin(sangdam.AgentPrincipal(ws, "stranger")), "sangdam: there is no such account")
+	})
 }
 
 // TestWhoSeesATicket: those of a desk are for its agents, those of none for all
