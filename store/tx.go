@@ -239,7 +239,7 @@ type agents struct {
 
 func (r agents) Agent(ctx context.Context, id routing.AgentID) (routing.Agent, error) {
 	list, err := r.AgentRepo.Agents(ctx, []routing.AgentID{id})
-	return only(list, err, unsaved(id))
+	return saved(list, err, id)
 }
 
 func (r agents) Agents(ctx context.Context) ([]routing.Agent, error) {
@@ -259,7 +259,7 @@ func (r agents) SetPresence(ctx context.Context, id routing.AgentID, p routing.P
 	if err != nil {
 		return routing.Agent{}, err
 	}
-	agent, err := only(rows.Agents, nil, unsaved(id))
+	agent, err := saved(rows.Agents, nil, id)
 	if err != nil {
 		return routing.Agent{}, err
 	}
@@ -280,9 +280,12 @@ func (r agents) raise(ctx context.Context, ids ...routing.AgentID) error {
 	return r.t.rows.Work.Put(ctx, transition.Eligibility(rows.Agents))
 }
 
-// unsaved says of an agent whom a call names that there is none, and the remedy.
-func unsaved(id routing.AgentID) string {
-	return "agent " + string(id) + ": save the agent first or name another"
+// saved is the agent whom a call names, or ErrNotFound with the remedy.
+func saved(list []routing.Agent, err error, id routing.AgentID) (routing.Agent, error) {
+	if err == nil && len(list) == 0 {
+		err = errs.New(errs.NotFound, "store: there is no agent %s: save the agent first or name another", id)
+	}
+	return only(list, err, "agent")
 }
 
 // only is the one row of a list, or ErrNotFound.

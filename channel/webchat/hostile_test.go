@@ -440,7 +440,7 @@ func TestLinksInSettings(t *testing.T) {
 		require.NoError(t, parse(link), link)
 	}
 	for _, link := range []string{"javascript:alert(1)", "//evil.example", `/\evil.example`, "help/", "ftp://shop.example", "mailto:",
-		"tel:", "https://", "https://a:b@shop.example", "data:text/html,x", "/\t/evil.example"} {
+		"tel:", "https://", "https://:80", "https://a:b@shop.example", "data:text/html,x", "/\t/evil.example"} {
 		err := parse(link)
 		require.ErrorIs(t, err, adapter.ErrInvalid, link)
 		for _, begins := range []string{"https://", "http://", "mailto:", "tel:", "one slash"} {

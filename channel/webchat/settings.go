@@ -179,7 +179,7 @@ func safeLink(link string) bool {
 	}
 	switch u.Scheme {
 	case "https", "http":
-		return u.Host != "" && u.User == nil
+		return u.Hostname() != "" && u.User == nil
 	case "mailto", "tel":
 		return u.Opaque != ""
 	}
