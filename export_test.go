@@ -95,15 +95,14 @@ func (e *Engine) WaitsForTurn(ctx context.Context, ws WorkspaceID, backlog bool)
 // many decisions a full one has.
 const FullBatches, Together = fullBatches, maxTogether
 
-// AwaitTurn waits for the turn as a customer's transaction does, says whether it was
-// had, and gives it back.
-func (e *Engine) AwaitTurn(ctx context.Context, ws WorkspaceID) bool {
+// InTurn waits for the turn as a customer's transaction does, and calls fn while it is
+// had.
+func (e *Engine) InTurn(ctx context.Context, ws WorkspaceID, fn func()) {
 	r := e.routers.find(ws)
-	had := r.takeTurn(ctx, placeWithin)
-	if had {
-		r.giveTurn()
+	if r.takeTurn(ctx, placeWithin) {
+		defer r.giveTurn()
+		fn()
 	}
-	return had
 }
 
 // HasBacklog tells whether one full batch of the workspace's router comes after the other.

@@ -285,15 +285,11 @@ func TestTheTurnIsGivenUpBetweenBatches(t *testing.T) {
 			w.line.User(fmt.Sprint("customer", i)).SendText("hello")
 		}
 		w.settle()
-		var order []string
+		var order []string // written by whoever has the turn
 		k.before = func(context.Context, driver.Tx, driver.Wanted) error {
 			order = append(order, "batch")
 			if len(order) == 1 {
-				go func() {
-					if w.eng.AwaitTurn(w.ctx, ws) {
-						order = append(order, "other")
-					}
-				}()
+				go w.eng.InTurn(w.ctx, ws, func() { order = append(order, "other") })
 				synctest.Wait()
 			}
 			return nil
