@@ -167,7 +167,7 @@ const insertEnvelopes = `INSERT INTO sd.inbox (ws, id, account, dedup, lane, occ
 	ORDER BY n ON CONFLICT DO NOTHING RETURNING ws, id`
 
 // The same for one envelope, which under a middling load most groups are: without
-// arrays each takes the server half as long.
+// arrays the two take the server a third less.
 const (
 	touchLane = `INSERT INTO sd.inbox_lanes AS l (ws, account, lane, due)
 		VALUES ($1, $2, $3, greatest(least($4::timestamptz, clock_timestamp()), clock_timestamp() - interval '1 s'))` + laneIsThere
