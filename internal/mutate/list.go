@@ -236,6 +236,13 @@ var mutations = []mutation{
 	{"rights: a question to who may not see the conversation", "consult.go",
 		"if by := u.p.agent(); by == \"\" || by != kept.Agent && !kept.was(by) {", "if by := u.p.agent(); by == \"none\" {",
 		".", "TestCommandsOnHiddenRecordsSayThatThereIsNone"},
+	{"rights: a merged ticket tells the number of a hidden one", "ticket_unit.go",
+		"if err != nil || !shown {", "if shown = true; err != nil || !shown {",
+		".", "TestAMergedTicketDoesNotTellTheNumberOfAHiddenOne"},
+	{"rights: whoever may not list macros runs them", "macros.go",
+		"if err := u.allow(ActList, Resource{Kind: kindMacro, ID: c.Macro}); err != nil {",
+		"if err := u.allow(ActList, Resource{Kind: kindMacro, ID: c.Macro}); err != nil && c.Macro == \"\" {",
+		".", "TestCommandsOnHiddenRecordsSayThatThereIsNone|TestEveryCommandAsksWhatTheTableSays"},
 	{"rights: no role is needed", "rights.go",
 		"if w.Kind == KindAgent && len(w.Roles) == 0 {", "if w.Kind == \"none\" {",
 		".", "TestAnAgentWithoutARoleMayNothing"},
@@ -258,6 +265,13 @@ var mutations = []mutation{
 	{"rights: sealed values may be moved to another place", "store/seal/seal.go",
 		"\t\tb = append(b, part...)\n", "",
 		"./store/seal/tinkseal", "TestMovedCiphertextDoesNotOpen"},
+
+	{"leases: what is appended makes a held lane due", "store/postgres/append.go",
+		"\n\tWHERE (l.token IS NULL OR l.until <= clock_timestamp()) AND (l.due IS NULL OR l.due > excluded.due)`", "`",
+		"./store/postgres", "TestStore"},
+	{"presence: whoever was online once is so for ever", "agents.go",
+		"if a.State.Presence == routing.Online && !a.Disabled {", "if !a.Disabled {",
+		".", "TestAvailabilityTellsHoursAndAgents"},
 
 	// The end of a unit.
 	{"unit: the router keeps the turn from batch to batch", "router_decisions.go",
