@@ -506,7 +506,7 @@ func TestWhatProvidersSentIsForgottenWithTheMask(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					require.NotContains(t, string(env.Raw), "4111", "sealed when it was stored")
+					require.NotContains(t, string(env.Raw), card, "sealed when it was stored")
 					n += len(env.Raw)
 				}
 				return nil

@@ -40,6 +40,23 @@ func post(h http.Handler, path, body string) int {
 	return w.Code
 }
 
+// A recording is letters by chance, and four of them may spell a name: of some
+// two hundred recordings one held "joon". So a day is recorded by several at
+// once, each with a key of its own. What leaks is in all of them, what chance
+// spells is in one.
+const recorders = 4
+
+// inNone fails when a piece is in the recordings, not by chance in one of them.
+func inNone(t testing.TB, recordings []string, piece string, why ...any) {
+	t.Helper()
+	for _, one := range recordings {
+		if !strings.Contains(one, piece) {
+			return
+		}
+	}
+	require.NotContains(t, recordings[0], piece, why...)
+}
+
 // scrubbed records one body and returns it as it was written.
 func scrubbed(t testing.TB, body string) string {
 	t.Helper()
@@ -54,12 +71,17 @@ func scrubbed(t testing.TB, body string) string {
 }
 
 // livelyDay lets customers do everything that the emulator knows and returns
-// what was sent and what was recorded of it.
-func livelyDay(t *testing.T) (sent [][]byte, file string) {
+// what was sent and what each recorder wrote of it.
+func livelyDay(t *testing.T) (sent [][]byte, files []string) {
 	t.Helper()
-	var out bytes.Buffer
-	rec := line.NewRecorder(&out)
-	hook := httptest.NewServer(rec.Wrap(reads(200)))
+	var out [recorders]bytes.Buffer
+	var all [recorders]*line.Recorder
+	desk := reads(200)
+	for i := range all {
+		all[i] = line.NewRecorder(&out[i])
+		desk = all[i].Wrap(desk)
+	}
+	hook := httptest.NewServer(desk)
 	defer hook.Close()
 	srv := linetest.New(linetest.Options{WebhookURL: hook.URL + "/webhooks/SECRETTOKEN0123456789", Seed: 7})
 	defer srv.Close()
@@ -105,11 +127,14 @@ func livelyDay(t *testing.T) (sent [][]byte, file string) {
 		srv.SendRaw(json.RawMessage(raw))
 	}
 	require.NoError(t, srv.WaitIdle(t.Context()))
-	require.NoError(t, rec.Close())
+	for i, rec := range all {
+		require.NoError(t, rec.Close())
+		files = append(files, out[i].String())
+	}
 	for _, hook := range srv.Webhooks() {
 		sent = append(sent, hook.Body)
 	}
-	return sent, out.String()
+	return sent, files
 }
 
 // structural are the names of fields whose strings may stay.
@@ -143,7 +168,7 @@ func decode(t testing.TB, raw []byte) (v any) {
 }
 
 func TestARecordingHoldsNothingPrivate(t *testing.T) {
-	sent, file := livelyDay(t)
+	sent, files := livelyDay(t)
 	looked := 0
 	for _, body := range sent {
 		leaves("", decode(t, body), func(name, value string) {
@@ -151,27 +176,27 @@ func TestARecordingHoldsNothingPrivate(t *testing.T) {
 				return
 			}
 			looked++
-			require.NotContains(t, file, value, "of %s", name)
+			inNone(t, files, value, "of %s", name)
 			quoted, err := json.Marshal(value)
 			require.NoError(t, err)
-			require.NotContains(t, file, strings.Trim(string(quoted), `"`), "of %s", name)
+			inNone(t, files, strings.Trim(string(quoted), `"`), "of %s", name)
 		})
 	}
 	require.Greater(t, looked, 100)
 	for _, piece := range []string{"미나", "Mina", "Joon", "joon", "Sora", "secret", "SECRET", "4111-1111", "37.5", "126.9", "821012345",
 		"cdn.example", "nonce-of",
 		"Signature", "signature", "novelty", "nickname", "phone", "ominous", "Mimi", "1999-12"} {
-		require.NotContains(t, file, piece)
+		inNone(t, files, piece)
 	}
 	for _, piece := range []string{".pdf", "teleport", "hologram", "446", "1988", "5ac1bfd5040ab15980c9b435", `"membershipId":3189`,
 		"LineBotWebhook/2.0", `"path":"/webhooks/`} {
-		require.Contains(t, file, piece, "needed to play it again")
+		require.Contains(t, files[0], piece, "needed to play it again")
 	}
 }
 
 func TestARecordingParsesToTheSame(t *testing.T) {
-	sent, file := livelyDay(t)
-	recordings, err := linetest.ReadRecorded(strings.NewReader(file))
+	sent, files := livelyDay(t)
+	recordings, err := linetest.ReadRecorded(strings.NewReader(files[0]))
 	require.NoError(t, err)
 	require.Len(t, recordings, len(sent))
 	ad, err := line.New(line.Options{})
@@ -314,9 +339,12 @@ func TestValuesAtThePlacesThatAreKept(t *testing.T) {
 			"mina"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := scrubbed(t, c.in)
-			require.NotContains(t, got, c.gone)
-			require.True(t, json.Valid([]byte(got)))
+			var got []string
+			for range recorders {
+				got = append(got, scrubbed(t, c.in))
+			}
+			inNone(t, got, c.gone)
+			require.True(t, json.Valid([]byte(got[0])))
 		})
 	}
 	dummy := `{"events":[{"replyToken":"00000000000000000000000000000000"}]}`

@@ -150,11 +150,11 @@ func TestARecordedDayIsPlayedAgain(t *testing.T) {
 	var file bytes.Buffer
 	recorder := postcard.NewRecorder(&file)
 	office.SetWebhook(recorder.Wrap(desk))
-	for _, who := range []string{"mina", "jun", "mina"} {
+	for _, who := range []string{"mina-of-seoul", "jun-of-busan", "mina-of-seoul"} {
 		office.Write("/webhooks/secret-token-of-this-account", who, "My number is 010-1234-5678.")
 	}
 	require.NoError(t, recorder.Close())
-	for _, private := range []string{"mina", "jun", "010", "secret-token"} {
+	for _, private := range []string{"mina-", "jun-", "of-", "010", "secret-"} {
 		require.NotContains(t, file.String(), private)
 	}
 	recorded, err := emukit.ReadRecorded(&file)

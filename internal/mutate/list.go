@@ -33,6 +33,14 @@ var mutations = []mutation{
 		"if err != nil && !errors",
 		".", "TestAMessageThatIsThereAlreadyIsTold"},
 
+	// Recordings of webhooks.
+	{"recording: a text stays as it was written", "channel/kit/scrub.go",
+		"\t}\n\treturn s.letters(text, UTF16(text))\n}\n\n// nowhere", "\t}\n\treturn text\n}\n\n// nowhere",
+		"./channel/line", "TestARecordingHoldsNothingPrivate"},
+	{"recording: a name that is not the provider's stays", "channel/kit/scrub.go",
+		"return s.letters(name, UTF16(name)), place + \".?\"", "return name, place + \".?\"",
+		"./channel/line", "TestARecordingHoldsNothingPrivate"},
+
 	// Mail.
 	{"mail: a token is not checked", "channel/email/thread/thread.go",
 		"if !hmac.Equal([]byte(parts[2]), []byte(k.mac(\"message\", parts[0], parts[1]))) {", "if parts[2] == \"\" {",
