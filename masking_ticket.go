@@ -80,7 +80,7 @@ func (u *unit) ticketStateOf(w *ticketWork) (TicketState, error) {
 	if err != nil {
 		return TicketState{}, err
 	}
-	return u.ticketState(d), nil
+	return ticketState(d), nil
 }
 
 // maskableTicket is a ticket, for who has the right.
@@ -244,7 +244,7 @@ func (u *unit) unmaskTicket(c Unmask) (Masked, error) {
 		d.Note(ticket.Unmasked, at.part)
 		err = u.rewriteEntry(w.now, e)
 	}
-	return Masked{Version: u.ticketState(d).Version}, err
+	return Masked{Version: ticketState(d).Version}, err
 }
 
 // hideNewTicket masks by policy what a new ticket says.

@@ -58,6 +58,8 @@ type BulkItem struct {
 	Done    bool      `json:"done"`
 	// Reason says why it failed.
 	Reason string `json:"reason,omitempty"`
+	// Unsent says that the comment was a public answer that nothing carries.
+	Unsent bool `json:"unsent,omitempty"`
 	// After is the ticket's version after the change, 0 if it changed nothing;
 	// Back would take it back.
 	After int64        `json:"after,omitempty"`
@@ -87,18 +89,28 @@ var (
 		Tags: []store.TagIndex[Bulk]{{Name: "by", Values: func(b *Bulk) [][]byte { return one(b.By) },
 			Order: func(b *Bulk) []byte { return store.Time(b.At) }}}})
 
-	bulkItems = declare(store.Kind[BulkItem]{Name: "ticket_bulk_item", Decl: 1,
+	bulkItems = declare(store.Kind[BulkItem]{Name: "ticket_bulk_item", Decl: 2,
 		ID:      func(b *BulkItem) string { return fmt.Sprintf("%s/%d", b.Bulk, b.N) },
 		Version: func(b *BulkItem) *int64 { return &b.Version },
 		Indexes: []store.Index[BulkItem]{
-			{Name: "bulk", Value: func(b *BulkItem) []byte { return store.Tuple(store.Exact(b.Bulk), store.Int(int64(b.N))) }},
-			{Name: "failed", Value: func(b *BulkItem) []byte {
-				if b.Reason == "" {
-					return nil
-				}
-				return store.Tuple(store.Exact(b.Bulk), store.Int(int64(b.N)))
-			}}}})
+			{Name: "bulk", Value: itemsWith(func(*BulkItem) bool { return true })},
+			{Name: itemsFailed, Value: itemsWith(func(b *BulkItem) bool { return b.Reason != "" })},
+			{Name: itemsUnsent, Value: itemsWith(func(b *BulkItem) bool { return b.Unsent })}}})
 )
+
+// Indexes of the tickets of a bulk change of which its report tells.
+const itemsFailed, itemsUnsent = "failed", "unsent"
+
+// itemsWith is the place of a bulk change's ticket among those of which something is
+// so.
+func itemsWith(is func(*BulkItem) bool) func(*BulkItem) []byte {
+	return func(b *BulkItem) []byte {
+		if !is(b) {
+			return nil
+		}
+		return store.Tuple(store.Exact(b.Bulk), store.Int(int64(b.N)))
+	}
+}
 
 const jobBulk = "ticket_bulk"
 
@@ -194,11 +206,10 @@ func (e *Engine) bulkStep(ctx context.Context, b Bulk) error {
 		if err != nil {
 			return err
 		}
-		after, back, err := u.bulkOne(b, it)
-		if err != nil {
+		if err := u.bulkOne(b, &it); err != nil {
 			return err
 		}
-		it.Done, it.After, it.Back = true, after, back
+		it.Done = true
 		u.detail("bulk", b.ID)
 		if err := u.audit(ActTicketEdit, "ok"); err != nil {
 			return err
@@ -243,54 +254,54 @@ func (u *unit) bulkNoted(b Bulk, it BulkItem) error {
 	return bulkErrands.save(u, &b)
 }
 
-// bulkOne changes a ticket with the principal's rights and says what would take
-// it back. An undo changes what is still as the bulk change left it.
-func (u *unit) bulkOne(b Bulk, it BulkItem) (after int64, back TicketChange, err error) {
+// bulkOne changes a ticket with the principal's rights and notes in the item what
+// would take it back. An undo changes what is still as the bulk change left it.
+func (u *unit) bulkOne(b Bulk, it *BulkItem) error {
 	who, err := u.acting()
 	if err != nil {
-		return 0, back, err
+		return err
 	}
 	if err := enabled(who); err != nil {
-		return 0, back, err
+		return err
 	}
 	w, err := u.onTicket(it.Ticket, ActTicketEdit)
 	if err != nil {
-		return 0, back, err
+		return err
 	}
 	change := b.Change
 	if b.Undoes != "" {
 		if change = it.Back; w.stored.Version != it.After {
-			return 0, back, errs.New(errs.Stale, "sangdam: the ticket was changed since; look at it by hand")
+			return errs.New(errs.Stale, "sangdam: the ticket was changed since; look at it by hand")
 		}
 	}
 	if change.State != nil && *change.State == ticket.Complete {
 		if err := u.allow(ActTicketComplete, u.resource); err != nil {
-			return 0, back, err
+			return err
 		}
 	}
 	d, err := u.editTicket(it.Ticket)
 	if err != nil {
-		return 0, back, err
+		return err
 	}
 	before := w.now
 	if err := u.applyChange(d, change); err != nil {
-		return 0, back, err
+		return err
 	}
 	if b.Comment != nil {
 		if b.Comment.Public {
 			if err := u.allow(ActTicketAnswer, u.resource); err != nil {
-				return 0, back, err
+				return err
 			}
 		}
 		if err := u.comment(d, *b.Comment); err != nil {
-			return 0, back, err
+			return err
 		}
 	}
-	back = takenBack(before, d.T, change)
-	if back.empty() && b.Comment == nil {
-		return 0, back, nil
+	it.Unsent, it.After, it.Back = d.Unsent(), d.T.Version+1, takenBack(before, d.T, change)
+	if it.Back.empty() && b.Comment == nil {
+		it.After = 0
 	}
-	return d.T.Version + 1, back, nil
+	return nil
 }
 
 // takenBack is the change from is to what was, of what a change names.
@@ -408,6 +419,9 @@ func itemsOfBulk(ctx context.Context, tx store.Tx, bulk, index string) ([]BulkIt
 type BulkReport struct {
 	Bulk     Bulk          `json:"bulk"`
 	Failures []BulkFailure `json:"failures"`
+	// Warnings say what was not done for tickets that were changed, as
+	// TicketState.Warnings do of one: of each that the principal may see.
+	Warnings []Warning `json:"warnings,omitempty"`
 	// Undoable says that UndoBulk would take it back for the principal.
 	Undoable bool `json:"undoable,omitempty"`
 }
@@ -434,30 +448,13 @@ func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out 
 		if err != nil {
 			return err
 		}
-		failed, err := itemsOfBulk(ctx, tx, id, "failed")
-		if err != nil {
-			return err
-		}
 		if b.By != p.keyOwner() {
 			if b, err = e.shownBulk(ctx, tx, w, b); err != nil {
 				return err
 			}
 		}
-		out = BulkReport{Bulk: b, Failures: []BulkFailure{}}
-		var ids []ticket.ID
-		for _, it := range failed {
-			ids = append(ids, it.Ticket)
-		}
-		names, err := e.ticketNames(ctx, tx, w, ids)
-		if err != nil {
+		if out, err = e.bulkTold(ctx, tx, w, b); err != nil {
 			return err
-		}
-		for _, it := range failed {
-			ref, shown := names[it.Ticket]
-			if b.By != p.keyOwner() && !shown {
-				it.Ticket = ""
-			}
-			out.Failures = append(out.Failures, BulkFailure{Ticket: it.Ticket, Number: ref.Number, Reason: it.Reason})
 		}
 		_, _, err = undoable(ctx, tx, p, id)
 		if out.Undoable = err == nil; errors.Is(err, ErrConflict) {
@@ -466,6 +463,40 @@ func (e *Engine) BulkProgress(ctx context.Context, p Principal, id string) (out 
 		return err
 	})
 	return out, err
+}
+
+// bulkTold is a report with what is told of single tickets.
+func (e *Engine) bulkTold(ctx context.Context, tx store.Tx, w Who, b Bulk) (out BulkReport, err error) {
+	failed, err := itemsOfBulk(ctx, tx, b.ID, itemsFailed)
+	if err != nil {
+		return out, err
+	}
+	unsent, err := itemsOfBulk(ctx, tx, b.ID, itemsUnsent)
+	if err != nil {
+		return out, err
+	}
+	var ids []ticket.ID
+	for _, it := range slices.Concat(failed, unsent) {
+		ids = append(ids, it.Ticket)
+	}
+	names, err := e.ticketNames(ctx, tx, w, ids)
+	if err != nil {
+		return out, err
+	}
+	out.Bulk, out.Failures = b, []BulkFailure{}
+	for _, it := range failed {
+		ref, shown := names[it.Ticket]
+		if b.By != w.Principal.keyOwner() && !shown {
+			it.Ticket = ""
+		}
+		out.Failures = append(out.Failures, BulkFailure{Ticket: it.Ticket, Number: ref.Number, Reason: it.Reason})
+	}
+	for _, it := range unsent {
+		if ref, shown := names[it.Ticket]; shown {
+			out.Warnings = append(out.Warnings, answerUnsent(ref.Number))
+		}
+	}
+	return out, nil
 }
 
 // configures says that somebody sets the workspace up, and so may look at what

@@ -121,7 +121,7 @@ func (e *Engine) UpdateTicket(ctx context.Context, p Principal, c UpdateTicket) 
 			}
 		}
 		u.detail("state", string(d.T.State))
-		return u.ticketState(d), nil
+		return ticketState(d), nil
 	})
 }
 
@@ -343,7 +343,7 @@ func (u *unit) comment(d *ticket.Draft, c TicketComment) error {
 	if err := u.hideComment(d, c.Text, true); err != nil {
 		return err
 	}
-	return u.sayToCustomer(d.T, c.Text, c.Files)
+	return u.sayToCustomer(d, c.Text, c.Files)
 }
 
 // ReplyTicket adds the customer's own words to a ticket, which came by mail or
@@ -385,7 +385,7 @@ func (e *Engine) ReplyTicket(ctx context.Context, p Principal, c ReplyTicket) (T
 		if err != nil {
 			return TicketState{}, err
 		}
-		return u.ticketState(d), u.hideComment(d, c.Text, false)
+		return ticketState(d), u.hideComment(d, c.Text, false)
 	})
 }
 
@@ -414,6 +414,6 @@ func (e *Engine) FollowTicket(ctx context.Context, p Principal, c FollowTicket) 
 		if err != nil {
 			return TicketState{}, err
 		}
-		return u.ticketState(d), d.Follow(agent, !c.Stop)
+		return ticketState(d), d.Follow(agent, !c.Stop)
 	})
 }

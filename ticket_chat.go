@@ -130,8 +130,9 @@ func (e *Engine) ticketFile(ctx context.Context, p Principal, op *Operation, ref
 
 // sayToCustomer sends a public answer to the customer: through the conversation
 // that the ticket came from, else by mail at the end of the unit. Where the
-// workspace names no target for that, the command warns.
-func (u *unit) sayToCustomer(t ticket.Ticket, text string, files []string) error {
+// workspace names no target for that, the draft notes that it was not sent.
+func (u *unit) sayToCustomer(d *ticket.Draft, text string, files []string) error {
+	t := d.T
 	if t.Conversation != "" {
 		said, err := u.sayInChat(t, text, files)
 		if err != nil || said {
@@ -147,11 +148,8 @@ func (u *unit) sayToCustomer(t ticket.Ticket, text string, files []string) error
 		return err
 	}
 	if s.Settings.Tickets.AnswerBy == "" {
-		w, err := u.ticketWork(t.ID)
-		if err == nil {
-			w.unsent = true
-		}
-		return err
+		d.KeepUnsent()
+		return nil
 	}
 	to, err := u.usable(s.Settings.Tickets.AnswerBy)
 	if err != nil {

@@ -74,7 +74,7 @@ func (e *Engine) HandOver(ctx context.Context, p Principal, c HandOver) (TicketS
 		}
 		d.T.HandedTo = ""
 		u.detail("target", string(c.Target))
-		return u.ticketState(d), u.handTicket(w, c)
+		return ticketState(d), u.handTicket(w, c)
 	})
 }
 
@@ -222,7 +222,7 @@ func (e *Engine) ReportHandOver(ctx context.Context, p Principal, c ReportHandOv
 			return TicketState{}, err
 		}
 		u.resource = ticketResource(w.now)
-		return u.ticketState(d), u.reported(d, c.Report)
+		return ticketState(d), u.reported(d, c.Report)
 	})
 }
 

@@ -2,6 +2,8 @@ package sangdam_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,72 @@ func TestAnAnswerThatGoesNowhereIsTold(t *testing.T) {
 		w.settle()
 		require.Len(t, o.mails.Mails(), 1)
 	}, withOutside(&o))
+}
+
+// Bulk changes, macros and triggers tell of an answer that nothing carries as
+// UpdateTicket does, and the history says it of that answer alone.
+func TestAnAnswerThatGoesNowhereIsToldByWhateverGaveIt(t *testing.T) {
+	var o outside
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		o.targets(w.world)
+		d := newTicketDesk(t, w)
+		open := func() ticket.ID {
+			return d.open(sangdam.OpenTicket{Desk: "support", Requester: ticket.Requester{Email: "kim@example.com"}})
+		}
+		answer := func(said string) trigger.Action {
+			return trigger.Do(action.Message, action.TextParams{Text: action.Texts{"": said}})
+		}
+		require.NoError(t, errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: "answer", Title: "Answer",
+			Subject: "ticket", Actions: []trigger.Action{answer("We look into it"), tag("looked")}}})))
+		w.save(ticketRule("answers", when("tags", condition.Has, "ask"), answer("A rule says so"),
+			trigger.Do(action.Tag, action.TagParams{Remove: []string{"ask"}})))
+		all := []ticket.ID{open(), open(), open()}
+		bulk := func(of ...ticket.ID) sangdam.BulkReport {
+			saved, err := w.eng.BulkTickets(w.ctx, w.host, sangdam.BulkTickets{Tickets: of,
+				Comment: &sangdam.TicketComment{Text: "To all of you", Public: true}})
+			require.NoError(t, err)
+			return d.bulk(w.host, saved.ID)
+		}
+		told := bulk(all[0], "nowhere", all[1])
+		require.Equal(t, []int{2, 1, 1}, []int{told.Bulk.Done, told.Bulk.Failed, len(told.Failures)})
+		require.Len(t, told.Warnings, 2)
+		for i, warning := range told.Warnings {
+			require.Equal(t, sangdam.Warning{Code: "answer_unsent", Args: []string{strconv.Itoa(i + 1)}, Text: warning.Text}, warning)
+			require.Contains(t, warning.Text, "TicketRouting.AnswerBy")
+		}
+		unsent := func(number int) []trigger.Outcome {
+			return []trigger.Outcome{{Kind: action.Message, Code: "answer_unsent", Args: []string{strconv.Itoa(number)},
+				Note: strings.ReplaceAll(told.Warnings[0].Text, "ticket 1", fmt.Sprint("ticket ", number))}, {Kind: action.Tag, Done: true}}
+		}
+		run := sangdam.RunMacro{Key: "run", Macro: "answer", Record: string(all[2])}
+		for range 2 {
+			out, err := w.eng.RunMacro(w.ctx, w.host, run)
+			require.NoError(t, err)
+			require.Equal(t, unsent(3), out)
+		}
+		require.NoError(t, d.update(w.host, all[2], sangdam.TicketChange{AddTags: []string{"ask"}}, nil))
+		require.Equal(t, unsent(3), w.runs("answers")[0].Outcomes)
+
+		d.settings(sangdam.WorkspaceSettings{Tickets: sangdam.TicketRouting{AnswerBy: "mail"}})
+		require.Empty(t, bulk(all...).Warnings)
+		w.settle()
+		require.Len(t, o.mails.Mails(), 3)
+		require.Equal(t, []string{"To all of you: unsent", "To all of you"}, d.answers(all[1]))
+		require.Equal(t, []string{"We look into it: unsent", "A rule says so: unsent", "To all of you"}, d.answers(all[2]))
+		d.replays(all[2])
+	}, withOutside(&o))
+}
+
+// answers are what was said to the customer on a ticket, and whether it was sent.
+func (d *ticketDesk) answers(id ticket.ID) (out []string) {
+	for _, e := range d.read(id).Entries {
+		if e.Kind == ticket.Answered && e.Unsent {
+			out = append(out, e.Text+": unsent")
+		} else if e.Kind == ticket.Answered {
+			out = append(out, e.Text)
+		}
+	}
+	return out
 }
 
 const shopLayout = `<h1>Shop, #{number}</h1>#{content}<hr>`

@@ -27,13 +27,13 @@ func (e *Engine) LinkTickets(ctx context.Context, p Principal, c LinkTickets) (T
 		}
 		if c.Remove {
 			ticket.Unlink(d, other)
-			return u.ticketState(d), nil
+			return ticketState(d), nil
 		}
 		as := c.As
 		if as == "" {
 			as = ticket.Related
 		}
-		return u.ticketState(d), ticket.Relate(d, as, other)
+		return ticketState(d), ticket.Relate(d, as, other)
 	})
 }
 
@@ -102,7 +102,7 @@ func (e *Engine) MergeTickets(ctx context.Context, p Principal, c MergeTickets) 
 			return MergedTickets{}, err
 		}
 		u.detail("into", string(c.Into))
-		return MergedTickets{Into: u.ticketState(di), Merged: merged}, u.moveLinks(linked, c.From, c.Into)
+		return MergedTickets{Into: ticketState(di), Merged: merged}, u.moveLinks(linked, c.From, c.Into)
 	})
 }
 
@@ -164,6 +164,6 @@ func (e *Engine) SplitTicket(ctx context.Context, p Principal, c SplitTicket) (T
 		}
 		u.keepNew(n)
 		u.detail("split", string(n.T.ID))
-		return u.ticketState(n), nil
+		return ticketState(n), nil
 	})
 }

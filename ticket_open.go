@@ -58,13 +58,18 @@ type TicketState struct {
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
-func (u *unit) ticketState(d *ticket.Draft) TicketState {
+func ticketState(d *ticket.Draft) TicketState {
 	out := TicketState{Ticket: d.T.ID, Number: d.T.Number, State: d.T.State, Version: d.T.Version + 1}
-	if w := u.tickets[d.T.ID]; w != nil && w.unsent {
-		out.Warnings = append(out.Warnings, warn("answer_unsent", "the answer on ticket %d was kept and not sent: the workspace names no "+
-			"mail target by which answers leave (TicketRouting.AnswerBy); name one, unless a trigger or your program sends it", d.T.Number))
+	if d.Unsent() {
+		out.Warnings = append(out.Warnings, answerUnsent(d.T.Number))
 	}
 	return out
+}
+
+// answerUnsent tells whoever gave a public answer that nothing carries it.
+func answerUnsent(number int64) Warning {
+	return warn("answer_unsent", "the answer on ticket %d was kept and not sent: the workspace names no "+
+		"mail target by which answers leave (TicketRouting.AnswerBy); name one, unless a trigger or your program sends it", number)
 }
 
 // OpenTicket carries the command out. *ticket.MissingFields (ErrInvalid) when
@@ -104,7 +109,7 @@ func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 			log.Note(conversation.EvTicket, u.actor(), "", string(d.T.ID))
 		}
 		u.resource.ID = string(d.T.ID)
-		return u.ticketState(d), nil
+		return ticketState(d), nil
 	})
 }
 
@@ -292,7 +297,7 @@ func (e *Engine) SubmitTicket(ctx context.Context, p Principal, c SubmitTicket) 
 			return TicketState{}, err
 		}
 		u.resource.ID = string(draft.T.ID)
-		return u.ticketState(draft), nil
+		return ticketState(draft), nil
 	})
 }
 

@@ -36,8 +36,6 @@ type ticketWork struct {
 	// told are the entries of which the customer gets no mail: said in the chat,
 	// or kept quiet.
 	told map[int64]bool
-	// unsent says that a public answer has no way to the customer.
-	unsent bool
 }
 
 // telling says that the step which is being made needs no mail.

@@ -208,6 +208,12 @@ func (p *pulledTicket) act(r *triggerRun, t *trigger.Trigger, a trigger.Action) 
 		}
 		return unknownAction(a)
 	})
+	if err == nil && a.Kind == action.Message {
+		if said := p.w.entries[len(p.w.entries)-1]; said.Unsent {
+			w := answerUnsent(p.now.Ticket.Number)
+			return trigger.Outcome{Note: w.Text, Code: w.Code, Args: w.Args}, nil
+		}
+	}
 	return trigger.Outcome{Done: err == nil}, err
 }
 

@@ -244,6 +244,13 @@ func (d *Draft) Answer(text string, files ...string) error {
 	return nil
 }
 
+// KeepUnsent notes that the answer of this step is sent nowhere. What is said of it
+// to whoever gave it, and in the history, goes by this note alone.
+func (d *Draft) KeepUnsent() { d.entry.Unsent = true }
+
+// Unsent reports whether the answer of this step is sent nowhere (KeepUnsent).
+func (d *Draft) Unsent() bool { return d.entry.Unsent }
+
 // Reply adds the customer's words. A solved or held ticket is worked on again: it
 // is in progress, or unassigned where it has no agent. Errors are those of Comment,
 // and ErrConflict for a ticket that is complete: make a new one that follows it.

@@ -48,6 +48,9 @@ type Entry struct {
 	Text  string               `json:"text,omitempty"`
 	Files []string             `json:"files,omitempty"`
 	Masks []privacy.MaskedSpan `json:"masks,omitempty"`
+	// Unsent says of an answer that the library sent it nowhere, since the workspace
+	// names no way for it: it is kept here, for the host or a trigger to send.
+	Unsent bool `json:"unsent,omitempty"`
 	// Message is the customer's message in the ticket's chat that the entry stands
 	// for. Its text stays there alone, where it can be masked and taken back.
 	Message conversation.MessageID `json:"message,omitempty"`

@@ -69,7 +69,8 @@ type Subject interface {
 	// Within answers within_hours.
 	condition.Hours
 	// Do carries an action out. An Outcome that is not Done says why it was
-	// passed over (the group is empty, the agent is gone), and the pass goes on.
+	// passed over (the group is empty, the agent is gone), or what it did not
+	// reach (an answer was kept and not sent), and the pass goes on.
 	// An error ends the pass, and with it the unit of work.
 	Do(t *Trigger, a Action) (Outcome, error)
 }
@@ -80,6 +81,10 @@ type Outcome struct {
 	Kind string `json:"kind"`
 	Done bool   `json:"done"`
 	Note string `json:"note,omitempty"`
+	// Code is set where Note is the sentence of a warning that a program may want
+	// to say in another language, and Args fill it, as of sangdam.Warning.
+	Code string   `json:"code,omitempty"`
+	Args []string `json:"args,omitempty"`
 	// Sent is how much it would send to people and places outside; a dry run
 	// alone tells.
 	Sent int `json:"sent,omitempty"`

@@ -52,6 +52,7 @@ type bulkView struct {
 	Reason                       string
 	Undoable                     bool
 	Failures                     []bulkFailure
+	Warnings                     []string
 }
 
 type bulkFailure struct {
@@ -337,7 +338,7 @@ func (q *request) bulk() error {
 	if err != nil {
 		return err
 	}
-	v.Undoable = report.Undoable
+	v.Undoable, v.Warnings = report.Undoable, q.lang.warned(report.Warnings)
 	for _, f := range report.Failures {
 		row := bulkFailure{Number: f.Number, Reason: q.lang.said(f.Reason)}
 		if f.Number > 0 {

@@ -235,7 +235,7 @@ func (q *request) runMacro() error {
 	var left word
 	for _, o := range out {
 		if !o.Done {
-			left.Warnings = append(left.Warnings, q.lang.t("macros.not_done", q.lang.of("does", o.Kind), o.Note))
+			left.Warnings = append(left.Warnings, q.lang.t("macros.not_done", q.lang.of("does", o.Kind), q.lang.noted(o)))
 		}
 	}
 	to := recordPath(subject, record)

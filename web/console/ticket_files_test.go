@@ -126,4 +126,9 @@ func TestAnAnswerThatGoesNowhereIsToldOnThePage(t *testing.T) {
 	eval[bool](p, `(document.querySelector("[name=public]").click(), document.querySelector("#ticket-form .primary").click(), true)`)
 	p.shows(".notice.warn", "고객에게 보내지 않았습니다")
 	p.shot("answer-unsent")
+	p.shows(".entries .late", "답변을 남기기만 하고 보내지 않음")
+	bulk, err := w.eng.BulkTickets(t.Context(), w.host, sangdam.BulkTickets{Tickets: []ticket.ID{made.Ticket},
+		Comment: &sangdam.TicketComment{Text: "To all of you", Public: true}})
+	require.NoError(t, err)
+	p.looks("/bulk/"+bulk.ID, "bulk-unsent")
 }

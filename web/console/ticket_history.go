@@ -55,7 +55,7 @@ func (q historian) entryView(e ticket.Entry) entryView {
 	v := entryView{Who: q.actor(q.d, e.Actor), When: q.short(e.At), Full: q.full(e.At), Kind: string(e.Kind),
 		Text: q.marked(e.Text, e.Masks, q.masks.Parts[ticket.CommentPart(e.Seq)]), Part: partOf(e), Seq: e.Seq,
 		Found:  q.proposed(q.masks.Parts[ticket.CommentPart(e.Seq)]),
-		Public: e.Public()}
+		Public: e.Public(), Kept: e.Unsent}
 	for _, c := range e.Shown() {
 		if e.Kind == ticket.Created { // everything is new: the page shows it
 			break

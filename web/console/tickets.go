@@ -233,6 +233,7 @@ type entryView struct {
 	Letter                *letterView // the mail that the entry stands for
 	Folded                bool
 	Public                bool
+	Kept                  bool // an answer that was not sent
 	Files                 []ticketFile
 	Changes               []string
 	Split                 string // address of the page that makes a ticket of it

@@ -208,7 +208,7 @@ func (q *request) runView(r sangdam.TriggerRun) runView {
 		if !o.Done {
 			mark = "✗ "
 		}
-		v.Outcomes = append(v.Outcomes, strings.TrimSpace(mark+o.Kind+" "+o.Note))
+		v.Outcomes = append(v.Outcomes, strings.TrimSpace(mark+o.Kind+" "+q.lang.noted(o)))
 	}
 	return v
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/trigger"
 )
 
 // warned are the warnings of a save in the reader's language, by their codes.
@@ -25,6 +26,15 @@ func (l *language) warning(w sangdam.Warning) string {
 		args[i] = a
 	}
 	return l.t(key, args...)
+}
+
+// noted is what became of an action of a trigger or macro, in the reader's language
+// where the console knows it.
+func (l *language) noted(o trigger.Outcome) string {
+	if o.Code != "" {
+		return l.warning(sangdam.Warning{Code: o.Code, Args: o.Args, Text: o.Note})
+	}
+	return l.said(o.Note)
 }
 
 // warningKey is the key of a warning's text. What the lint says of a trigger that
