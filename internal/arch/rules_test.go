@@ -228,7 +228,7 @@ var depsRules = []struct {
 // Emulators, channel/x/xtest, are such by their name.
 var testSupport = []string{
 	"channel/channeltest", "channel/emukit", "sangdamtest", "store/blob/blobtest", "store/storetest",
-	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/browsertest", "internal/pgtest",
+	"internal/crash/...", "internal/bench/...", "internal/storefault", "internal/browsertest", "internal/pgtest", "internal/placetest",
 	"notify/webhook/webhooktest/...", "notify/mail/mailtest/...", "notify/dooray/dooraytest/...",
 }
 
@@ -237,7 +237,7 @@ var testOnly = []string{
 	"testing", "net/http/httptest", "github.com/stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak",
 	"github.com/anishathalye/porcupine", "github.com/cockroachdb/datadriven", "github.com/chromedp/chromedp",
 	module + "/store/storetest", module + "/store/blob/blobtest", module + "/channel/channeltest", module + "/channel/emukit",
-	module + "/internal/crash", module + "/internal/storefault", module + "/internal/pgtest",
+	module + "/internal/crash", module + "/internal/storefault", module + "/internal/pgtest", module + "/internal/placetest",
 	module + "/notify/webhook/webhooktest", module + "/notify/mail/mailtest", module + "/notify/dooray/dooraytest",
 }
 
