@@ -12,6 +12,7 @@ import (
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/conversation/automated"
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 )
@@ -29,8 +30,11 @@ type Directory struct {
 	Accounts    map[channel.AccountID]NamedAccount `json:"accounts"`
 	// Kinds are those of the channels that have an adapter, in alphabetical
 	// order.
-	Kinds   []channel.Kind                       `json:"kinds"`
-	Members map[routing.DeskID][]routing.AgentID `json:"members"`
+	Kinds []channel.Kind `json:"kinds"`
+	// TargetKinds are those of the targets that have a carrier, in alphabetical
+	// order.
+	TargetKinds []notify.Kind                        `json:"target_kinds"`
+	Members     map[routing.DeskID][]routing.AgentID `json:"members"`
 }
 
 // Colleague is an agent as other agents see it.
@@ -74,7 +78,7 @@ func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) 
 			out.Agents = append(out.Agents,
 				Colleague{ID: a.ID, Name: a.Name, Presence: a.State.Presence, Disabled: a.Disabled, Open: a.State.Open})
 		}
-		out.Kinds = slices.Sorted(maps.Keys(e.adapters))
+		out.Kinds, out.TargetKinds = slices.Sorted(maps.Keys(e.adapters)), slices.Sorted(maps.Keys(e.carriers))
 		out.name(s, seen)
 		return nil
 	})

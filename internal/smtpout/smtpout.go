@@ -226,7 +226,7 @@ func Check(of string, s Server, password bool) error {
 	case (s.User != "") != password:
 		return errs.New(errs.Invalid, "%s.user and its secret password belong together", of)
 	case s.Encryption == Plain && s.User != "" && !local(s.Host):
-		return errs.New(errs.Invalid, "%s: a password is never sent without encryption; set encryption", of)
+		return errs.New(errs.Invalid, "%s.encryption: a password is never sent without encryption; use %s or %s", of, TLS, StartTLS)
 	}
 	return nil
 }

@@ -85,10 +85,10 @@ func (c *Carrier) Validate(t notify.Target) error {
 	switch {
 	case url == "":
 		return errs.New(errs.Invalid,
-			`dooray: the secret "url" is missing; it is the address that Dooray shows when the room's incoming hook is made`)
+			"dooray: the secret %q is missing; it is the address that Dooray shows when the room's incoming hook is made", SecretURL)
 	case c.instead == nil && c.client.CheckURL(url) != nil, !strings.HasPrefix(url, "https://") && c.instead == nil:
 		return errs.New(errs.Invalid,
-			`dooray: the secret "url" is no address of an incoming hook, such as https://hook.dooray.com/services/…`)
+			"dooray: the secret %q is no address of an incoming hook, such as https://hook.dooray.com/services/…", SecretURL)
 	case len(s.BotName) > 100 || len(s.BotIcon) > 2000:
 		return errs.New(errs.Invalid, "dooray: settings.bot_name has at most 100 bytes, settings.bot_icon at most 2000")
 	}

@@ -71,7 +71,8 @@ func (t *Tasks) Validate(tg notify.Target) error {
 	case len(s.To) > 50:
 		return errs.New(errs.Invalid, "dooray: settings.to names %d members; use at most 50", len(s.To))
 	case tg.Secrets[SecretKey].Empty():
-		return errs.New(errs.Invalid, `dooray: the secret "key" is missing; it is the API key of the project's representative registrant`)
+		return errs.New(errs.Invalid, "dooray: the secret %q is missing; it is the API key of the project's representative registrant",
+			SecretKey)
 	case len(tg.Secrets[notify.SecretHook].Reveal()) < notify.MinHook:
 		return errs.New(errs.Invalid, `dooray: the secret "hook" is the last part of the address that Dooray reports to; use %d random `+
 			`letters or more`, notify.MinHook)

@@ -91,7 +91,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		"/setup/channels", "/operations",
 		"/tickets?list=open", "/tickets/" + string(made.Ticket), "/setup/tickets", "/triggers", "/triggers/new", "/triggers/full",
 		"/setup/levels/new", "/ticket-views/new",
-		"/setup/hooks", "/setup/hooks/new", "/setup/hooks/crm", "/setup/targets/new", "/setup/targets/hook", "/operations/deliveries",
+		"/setup/hooks", "/setup/hooks/new", "/setup/hooks/crm", "/setup/targets",
+		"/setup/targets/new", "/setup/targets/hook", "/operations/deliveries",
 		"/operations/deliveries/" + w.hook(), "/setup/layouts/new", "/setup/notice", "/me", "/replies", "/replies/new", c + "/link"} {
 		for _, dark := range []bool{false, true} {
 			p.dark(dark)

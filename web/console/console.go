@@ -63,6 +63,11 @@ type Options struct {
 	// webhooks, without the account's token: "https://desk.example.com/webhooks/".
 	// It is shown to administrators; empty: they are told that it is missing.
 	PublicURL string
+	// ReportURL is the address at which the host serves Engine.TargetHooks, to
+	// which other systems report about tickets that were handed over to them:
+	// "https://desk.example.com/reports/". It is shown to administrators with what
+	// each of those systems has to add; empty: that alone is shown.
+	ReportURL string
 	// WidgetURL is the address of the web-chat widget's script, for the snippet
 	// that a shop puts into its pages: "https://desk.example.com/webchat/widget.js".
 	// Under the console's own host it is shown in a preview. Empty: there is no

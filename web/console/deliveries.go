@@ -158,7 +158,10 @@ func (q *request) delivery() error {
 	if !d.EndedAt.IsZero() {
 		v.Ended = q.full(d.EndedAt)
 	}
-	v.Attempts = q.attemptRows(d.Attempts)
+	if v.Attempts = q.attemptRows(d.Attempts); q.swaps() {
+		q.part(http.StatusOK, "delivery-state", v)
+		return nil
+	}
 	q.page(http.StatusOK, "delivery", d.Notice.Event, "operations", v)
 	return nil
 }

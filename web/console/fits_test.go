@@ -37,7 +37,8 @@ func pagePaths(w *world, conversation, ticketID, delivery string) (out []string)
 		}
 		out = append(out, strings.ReplaceAll(r.Path, "{id}", id))
 	}
-	return append(out, "/bulk/new?list=open&all=1", "/setup/hooks/new", "/setup/targets/new", "/conversations?view=all",
+	return append(out, "/bulk/new?list=open&all=1", "/setup/hooks/new", "/setup/targets/new", "/setup/targets/new?kind=mail",
+		"/setup/targets/new?kind=dooray", "/setup/targets/new?kind=dooray_task", "/conversations?view=all",
 		"/history?state=open", "/setup/accounts/new?kind=webchat", "/setup/accounts/new?kind=email")
 }
 

@@ -2,50 +2,16 @@ package console
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam"
-	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/notify"
 )
 
-// What a target of a web hook is made of, as the carrier notify/webhook reads it:
-// a host may bring another that reads the same.
-const (
-	hookKind = notify.Kind("webhook")
-
-	hookSecret     = "secret"
-	hookSecretNext = "secret_next"
-)
-
-type hookSettings struct {
-	URL string `json:"url"`
-}
-
-// newHookSecret makes a signing secret in the form of Standard Webhooks.
-func newHookSecret() channel.Secret {
-	var raw [32]byte
-	_, _ = rand.Read(raw[:]) // never fails
-	return channel.NewSecret("whsec_" + base64.StdEncoding.EncodeToString(raw[:]))
-}
-
-// hooksView is the page of what goes out by web hooks: who is told what, and where.
-type hooksView struct {
-	Subscriptions []setupRow
-	Targets       []hookTargetRow
-}
-
-type hookTargetRow struct {
-	ID, Name, Kind, Address, Why string
-	Off, Edits                   bool
-}
-
+// hooks is the page of what goes out by web hooks: who is told what, and where.
 func (q *request) hooks() error {
 	subs, err := q.engine.Subscriptions(q.r.Context(), q.p)
 	if err != nil {
@@ -55,40 +21,17 @@ func (q *request) hooks() error {
 	if err != nil {
 		return err
 	}
-	var v hooksView
 	names := map[notify.TargetID]string{}
 	for _, t := range targets {
 		names[t.ID] = cmp.Or(t.Name, string(t.ID))
-		v.Targets = append(v.Targets, hookTargetRow{ID: string(t.ID), Name: names[t.ID], Kind: q.lang.of("target", string(t.Kind)),
-			Address: addressOf(t), Off: t.Disabled, Why: q.whyOff(t), Edits: t.Kind == hookKind})
 	}
+	var rows []setupRow
 	for _, s := range subs {
-		v.Subscriptions = append(v.Subscriptions, setupRow{s.ID, s.Name,
-			cmp.Or(names[s.Target], string(s.Target)) + " · " + strings.Join(s.Events, ", "), s.Disabled})
+		where := cmp.Or(names[s.Target], string(s.Target)) + " · " + strings.Join(s.Events, ", ")
+		rows = append(rows, setupRow{s.ID, s.Name, where, s.Disabled})
 	}
-	q.page(http.StatusOK, "hooks", q.lang.t("hooks.title"), "setup", v)
+	q.page(http.StatusOK, "hooks", q.lang.t("hooks.title"), "setup", rows)
 	return nil
-}
-
-// addressOf is where a web hook leads; other kinds of target keep theirs among
-// their secrets or have none.
-func addressOf(t notify.Target) string {
-	if t.Kind != hookKind {
-		return ""
-	}
-	s, err := notify.Settings[hookSettings](t)
-	if err != nil {
-		return ""
-	}
-	return s.URL
-}
-
-// whyOff says why something other than an administrator switched the target off.
-func (q *request) whyOff(t notify.Target) string {
-	if !t.Disabled || t.Why == "" {
-		return ""
-	}
-	return q.lang.t("hooks.off_by", q.lang.of("why", string(t.Why)))
 }
 
 // hookForm is a subscription as its page shows it.
@@ -230,92 +173,4 @@ func (q *request) stretch() (from, to time.Time, err error) {
 	}
 	to, err = q.minute("to")
 	return from, to.Add(time.Minute), err
-}
-
-// targetForm is a web hook's target as its page shows it.
-type targetForm struct {
-	Target  notify.Target
-	Address string
-	Why     string
-	Secret  string // one that was just made: it is shown this once
-	Two     bool   // the old secret still signs beside the new one
-}
-
-func (q *request) findTarget(id string) (notify.Target, error) {
-	if id == "new" {
-		return notify.Target{Kind: hookKind}, nil
-	}
-	all, err := q.engine.Targets(q.r.Context(), q.p)
-	if err != nil {
-		return notify.Target{}, err
-	}
-	i := slices.IndexFunc(all, func(t notify.Target) bool { return string(t.ID) == id && t.Kind == hookKind })
-	if i < 0 {
-		return notify.Target{}, errNoPage
-	}
-	return all[i], nil
-}
-
-func (q *request) hookTarget() error {
-	id := q.r.PathValue("id")
-	t, err := q.findTarget(id)
-	if err != nil {
-		return err
-	}
-	return q.editTarget(id, t, addressOf(t), channel.Secret{}, nil)
-}
-
-func (q *request) editTarget(id string, t notify.Target, address string, made channel.Secret, wrong error) error {
-	f := targetForm{Target: t, Address: address, Why: q.whyOff(t), Secret: made.Reveal(),
-		Two: slices.Contains(t.SecretNames, hookSecretNext)}
-	return q.edit("hook-target", cmp.Or(t.Name, q.lang.t("hooks.new_target")), id, f, wrong)
-}
-
-// saveHookTarget saves a target. A secret is made here alone, and is in the answer
-// to the request that made it and nowhere else.
-func (q *request) saveHookTarget() error {
-	id := q.r.PathValue("id")
-	t, err := q.findTarget(id)
-	if err != nil {
-		return err
-	}
-	t.Version = q.number("version")
-	c := sangdam.SaveTarget{Key: q.key()}
-	address := addressOf(t)
-	var made channel.Secret
-	switch {
-	case q.checked("delete"):
-		c := sangdam.DeleteTarget{Key: q.key(), Target: t.ID, Version: t.Version}
-		if err := q.engine.DeleteTarget(q.r.Context(), q.p, c); err != nil {
-			return q.editTarget(id, t, address, made, err)
-		}
-		return q.done("/setup/hooks")
-	case q.checked("rotate"):
-		made = newHookSecret()
-		c.Renamed = map[string]string{hookSecret: hookSecretNext}
-		t.Secrets = map[string]channel.Secret{hookSecret: made}
-	case q.checked("retire"):
-		t.Secrets = map[string]channel.Secret{hookSecretNext: {}}
-	default:
-		address = q.value("url")
-		if t.Settings, err = json.Marshal(hookSettings{URL: address}); err != nil {
-			return err
-		}
-		if t.Name, t.Disabled = q.value("name"), q.checked("disabled"); id == "new" {
-			made = newHookSecret()
-			t.Secrets = map[string]channel.Secret{hookSecret: made}
-		}
-	}
-	c.Target = t
-	saved, err := q.engine.SaveTarget(q.r.Context(), q.p, c)
-	if err != nil {
-		return q.editTarget(id, t, address, channel.Secret{}, err)
-	}
-	if made.Empty() {
-		return q.saved("/setup/targets/", escaped(saved.ID), saved.Warnings)
-	}
-	if t, err = q.findTarget(saved.ID); err != nil {
-		return err
-	}
-	return q.editTarget(saved.ID, t, addressOf(t), made, nil)
 }

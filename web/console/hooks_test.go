@@ -106,10 +106,10 @@ func TestAWebHookIsSetUpAndFollowedInTheBrowser(t *testing.T) {
 	p.shows(".empty", "no target yet")
 	p.openPage("/setup/targets/new")
 	p.fill("name", "CRM")
-	p.fill("url", "http://127.0.0.1/")
+	p.fill("set.url", "http://127.0.0.1/")
 	p.save()
-	p.shows(".notice.bad", "cannot be called")
-	p.fill("url", "https://crm.shop.example/hook")
+	p.shows(".field-wrong", "cannot be called")
+	p.fill("set.url", "https://crm.shop.example/hook")
 	p.save()
 	p.until(`document.querySelector("#secret")`)
 	first := eval[string](p, `document.querySelector("#secret").textContent`)
@@ -209,7 +209,7 @@ func (p *tab) rotatesAndReplays(target, hook string, hooks *webhooktest.Server) 
 // the one answer that made it: a request that comes again gets none.
 func TestASecretIsMadeOnce(t *testing.T) {
 	w := newWorld(t)
-	form := url.Values{"key": {"once"}, "name": {"CRM"}, "url": {"https://crm.shop.example/hook"}, "version": {"0"}}
+	form := url.Values{"key": {"once"}, "name": {"CRM"}, "set.url": {"https://crm.shop.example/hook"}, "version": {"0"}}
 	admin := w.client("admin")
 	body := bodyOf(t, admin.do(http.MethodPost, "/setup/targets/new", form.Encode()))
 	require.Contains(t, body, "whsec_")
@@ -218,7 +218,7 @@ func TestASecretIsMadeOnce(t *testing.T) {
 	again, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.NotContains(t, string(again), "whsec_")
-	list := bodyOf(t, admin.do(http.MethodGet, "/setup/hooks", ""))
+	list := bodyOf(t, admin.do(http.MethodGet, "/setup/targets", ""))
 	require.Contains(t, list, "https://crm.shop.example/hook")
 	require.NotContains(t, list, "whsec_")
 }

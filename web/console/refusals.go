@@ -99,7 +99,7 @@ func (k keptRefusal) fill(l *language, had []string) string {
 func plainWords(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	for _, p := range []string{"sangdam: ", "console: ", "store: ", "routing: ", "channel: ", "line: ", "ticket: ", "trigger: ", "hours: ",
-		"webchat: "} {
+		"webchat: ", "mail: ", "dooray: ", "webhook: ", "notify: "} {
 		text = strings.TrimPrefix(text, p)
 	}
 	return text

@@ -183,8 +183,10 @@ func setupRoutes() []route {
 		{get, "/setup/hooks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).hook},
 		{post, "/setup/hooks/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveHook},
 		{post, "/setup/hooks/{id}/replay", sangdam.ActOperate, ofWorkspace, (*request).replayHook},
-		{get, "/setup/targets/{id}", sangdam.ActConfigure, ofWorkspace, (*request).hookTarget},
-		{post, "/setup/targets/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveHookTarget},
+		{get, "/setup/targets", sangdam.ActConfigure, ofWorkspace, (*request).targetsPage},
+		{get, "/setup/targets/{id}", sangdam.ActConfigure, ofWorkspace, (*request).target},
+		{post, "/setup/targets/{id}", sangdam.ActConfigure, ofWorkspace, (*request).saveTarget},
+		{post, "/setup/targets/{id}/test", sangdam.ActOperate, ofWorkspace, (*request).testTarget},
 
 		{post, "/setup/mail/preview", sangdam.ActConfigure, ofWorkspace, (*request).previewMail},
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -88,15 +89,17 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	require.NoError(t, err)
 	w.cfg = sangdam.Config{DB: w.db, Sealer: sealer, Blobs: blob.Memory(),
 		Adapters: []adapter.Adapter{lineAdapter, webchat.New(), mail},
-		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.post.Dial}),
-			dooray.NewTasks(dooray.Options{Transport: w.room.Transport()}),
+		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.dialPost}),
+			dooray.New(dooray.Options{Transport: w.room.Transport()}), dooray.NewTasks(dooray.Options{Transport: w.room.Transport()}),
+			pager{},
 			webhook.New(webhook.Options{Transport: roundTrip(w.callHook)})},
 		Poll:   50 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
 	w.begin()
 	w.setUp(emulator.URL)
 	w.options = console.Options{Prefix: "/desk", Authenticate: w.who, SignIn: "/sign-in", SignOut: "/sign-out", Zone: time.UTC,
-		PublicURL: "https://desk.example.com/webhooks/", InviteURL: "https://desk.example.com/join?token=",
+		PublicURL: "https://desk.example.com/webhooks/", 
+		ReportURL: "https://desk.example.com/reports/", InviteURL: "https://desk.example.com/join?token=",
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	w.web = httptest.NewUnstartedServer(nil)
 	w.options.WidgetURL = "http://" + w.web.Listener.Addr().String() + "/webchat/widget.js"
@@ -108,6 +111,11 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	w.t.Cleanup(func() { w.web.CloseClientConnections(); w.web.Close() })
 	w.line.SetWebhook(w.web.URL + "/line")
 	return w
+}
+
+// dialPost reaches the server that targets of mail send by.
+func (w *world) dialPost(ctx context.Context, network, address string) (net.Conn, error) {
+	return w.post.Dial(ctx, network, address)
 }
 
 // begin runs an engine on the store until end.
