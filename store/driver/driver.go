@@ -591,7 +591,8 @@ type System interface {
 	PutMeta(ctx context.Context, key string, old, value []byte) error
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)
-	// Check verifies that the store can write durably, by a write.
+	// Check verifies that the store can write durably and has room for more, by a
+	// write. It fails on a full disk even where rows can still be changed in place.
 	Check(ctx context.Context) error
 }
 

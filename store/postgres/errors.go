@@ -20,6 +20,24 @@ const (
 // lockNotAvailable is the SQLSTATE of a lock time-out and of NOWAIT.
 const lockNotAvailable = "55P03"
 
+// inWords says what an operator meets, and what there is to do. All of it passes
+// without a restart of the program.
+var inWords = map[string]string{
+	"25006": "the server, or the database, is read only: a standby, or default_transaction_read_only",
+	"28000": "the log-in of Options.DSN is refused; look at the user and at pg_hba.conf",
+	"28P01": "the log-in of Options.DSN is refused; look at its user and password",
+	"3D000": "there is no such database as Options.DSN names",
+	"53100": "the disk is full; make room on the server, and what waits goes on",
+	"53200": "the server is out of memory",
+	"53300": "the server has no connection left; raise max_connections, or lower Options.MaxConns or the number of processes",
+	"57P01": "the server is being shut down, or an administrator ended the connection",
+	"57P02": "a process of the server crashed, and it starts again; look at its log",
+	"57P03": "the server is starting up, shutting down or recovering",
+	"58030": "the server could not read or write a file; look at its log and its disk",
+	"XX001": "the server found damaged data; look at its log before anything else, and have a backup at hand",
+	"XX002": "the server found a damaged index; look at its log before anything else",
+}
+
 // taken are the unique constraints whose violation is the caller's mistake and
 // not a lost race.
 var taken = map[string]string{
@@ -71,8 +89,14 @@ func fromServer(pg *pgconn.PgError) error {
 	case "42": // our statement and the schema do not fit; such messages hold no values
 		return errs.New(errs.Unavailable, "store: the schema does not fit this program (SQLSTATE %s): %s", pg.Code, pg.Message)
 	}
-	return errs.New(errs.Unavailable, "store: PostgreSQL refused a statement (SQLSTATE %s, %s)", pg.Code,
-		strings.TrimSpace(pg.TableName+" "+pg.ConstraintName))
+	at := "SQLSTATE " + pg.Code
+	if place := strings.TrimSpace(pg.TableName + " " + pg.ConstraintName); place != "" {
+		at += ", " + place
+	}
+	if words, ok := inWords[pg.Code]; ok {
+		return errs.New(errs.Unavailable, "store: PostgreSQL: %s (%s)", words, at)
+	}
+	return errs.New(errs.Unavailable, "store: PostgreSQL refused a statement (%s)", at)
 }
 
 // unknownOutcome marks a commit whose answer was lost.

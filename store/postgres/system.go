@@ -277,8 +277,15 @@ func (s system) Now(ctx context.Context) (now time.Time, err error) {
 	return micro(now), err
 }
 
-// Check implements driver.System: one small durable commit.
+// Check implements driver.System: a durable commit, beside which the server has to
+// put something on the disk. The commit alone changes a row in place, which a full
+// disk allows while no table can grow. What a function returns beyond work_mem goes
+// into a temporary file of some 280 kB, where the tables lie too, and nothing of it
+// stays.
 func (s system) Check(ctx context.Context) error {
-	return s.runWrites(ctx, query(`INSERT INTO sd.meta (key, value) VALUES ('check', convert_to(clock_timestamp()::text, 'UTF8'))
+	return s.runWrites(ctx,
+		query(`SELECT set_config('work_mem', '64kB', true), set_config('temp_tablespaces', '', true)`),
+		query(`SELECT count(*) FROM generate_series(1, 20000)`),
+		query(`INSERT INTO sd.meta (key, value) VALUES ('check', convert_to(clock_timestamp()::text, 'UTF8'))
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value`))
 }
