@@ -145,6 +145,8 @@ func (w *wakes) channel() string { return w.b.opts.Schema + "_wake" }
 
 // send notifies other nodes.
 func (w *wakes) send(ctx context.Context) {
+	spell := spell{log: w.b.opts.Logger, begins: "store: NOTIFY fails; other nodes learn of work by polling",
+		ends: "store: NOTIFY works again"}
 	for {
 		select {
 		case <-ctx.Done():
@@ -153,8 +155,10 @@ func (w *wakes) send(ctx context.Context) {
 		}
 		err := w.b.run(ctx, query(`SELECT set_config('synchronous_commit', 'off', true)`), // a hint is not worth a sync
 			query(`SELECT pg_notify($1, $2)`, w.channel(), w.message()))
-		if err != nil && ctx.Err() == nil {
-			w.b.opts.Logger.Warn("store: NOTIFY failed; other nodes learn of work by polling", "error", err)
+		if err == nil {
+			spell.worked()
+		} else if ctx.Err() == nil {
+			spell.failed(err)
 		}
 		if !sleep(ctx, w.b.opts.NotifyEvery) {
 			return
@@ -165,23 +169,25 @@ func (w *wakes) send(ctx context.Context) {
 // listen passes on what other nodes notify, on a connection outside the pool,
 // and connects again for ever.
 func (w *wakes) listen(ctx context.Context) {
+	spell := spell{log: w.b.opts.Logger, begins: "store: the listener lost its connection; polling goes on", ends: "store: the listener is back"}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, fiveSeconds) {
 		began := time.Now()
-		err := w.hear(ctx)
+		err := w.hear(ctx, spell.worked)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) > fiveSeconds {
 			wait = 100 * time.Millisecond
 		}
-		w.b.opts.Logger.Warn("store: the listener lost its connection; polling goes on", "error", mapped(err))
+		spell.failed(mapped(err))
 		if !sleep(ctx, wait) {
 			return
 		}
 	}
 }
 
-func (w *wakes) hear(ctx context.Context) error {
+// hear listens on one connection until it ends; listening is called once it does.
+func (w *wakes) hear(ctx context.Context, listening func()) error {
 	cfg := w.b.pool.Config().ConnConfig
 	c, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
@@ -191,6 +197,7 @@ func (w *wakes) hear(ctx context.Context) error {
 	if _, err := c.Exec(ctx, "LISTEN "+pgx.Identifier{w.channel()}.Sanitize()); err != nil {
 		return err
 	}
+	listening()
 	w.heard(driver.Hint{News: driver.NewsAny}) // what came while nobody listened
 	for {
 		n, err := c.WaitForNotification(ctx)
