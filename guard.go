@@ -95,6 +95,11 @@ func (f *foreignError) As(target any) (as bool) {
 // succeed, so it is a temporary failure; who tries counts.
 var errPanicked = errs.New(errs.Unavailable, "it panicked")
 
+// panicked says where foreign code did. What becomes of the call is told by whoever made it.
+func (g *guard) panicked(who, call, where string) {
+	g.log.Error("foreign code panicked", "who", who, "call", call, "where", where)
+}
+
 // errLeftBehind marks the end of a call that goes on all the same.
 var errLeftBehind = errors.New("it was left behind")
 
@@ -190,6 +195,7 @@ func inline[T any](g *guard, who, call string, fn func() (T, error)) (v T, err e
 	defer func() {
 		w.returned()
 		if recover() != nil { // without the value: it may hold a customer's words
+			g.panicked(who, call, errs.Where())
 			var none T
 			v, err = none, g.failed(who, call, errPanicked)
 		}
@@ -217,6 +223,7 @@ func bounded[T any](ctx context.Context, g *guard, who, call string, limit time.
 		o := outcome{err: errPanicked}
 		defer func() {
 			if recover() != nil {
+				g.panicked(who, call, errs.Where())
 				o = outcome{err: errPanicked}
 			}
 			done <- o
@@ -603,6 +610,7 @@ func (r guardedReader) Close() (err error) {
 
 func (r guardedReader) recovered(call string, err *error) {
 	if recover() != nil {
+		r.g.panicked("blob store", call, errs.Where())
 		*err = r.g.failed("blob store", call, errPanicked)
 	}
 }

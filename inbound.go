@@ -102,7 +102,7 @@ func (e *Engine) processInbound(ctx context.Context, ref driver.LaneRef, env ada
 	err error) {
 	defer func() {
 		if recover() != nil {
-			err = errs.New(errs.Invalid, "processing an event of type %q panicked", in.Type)
+			err = errs.New(errs.Invalid, "processing an event of type %q panicked in %s", in.Type, errs.Where())
 		}
 	}()
 	err = e.unit(ctx, system(ref.Workspace), func(u *unit) error {

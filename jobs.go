@@ -247,7 +247,7 @@ func (e *Engine) workJob(ctx context.Context, k *jobKind, j *runningJob) {
 func (e *Engine) doJob(ctx context.Context, k *jobKind, j *runningJob) (err error) {
 	defer func() {
 		if recover() != nil { // without the value: it may hold a customer's words
-			err = errs.New(errs.Invalid, "sangdam: a %s job panicked", j.Kind)
+			err = errs.New(errs.Invalid, "sangdam: a %s job panicked in %s", j.Kind, errs.Where())
 		}
 	}()
 	return k.run(e, ctx, j)

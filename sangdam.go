@@ -390,7 +390,8 @@ func New(cfg Config) (*Engine, error) {
 func checkStrategies(cfg Config) (err error) {
 	defer func() {
 		if recover() != nil {
-			err = errs.New(errs.Invalid, "one panics when it is asked for its name; make it with its constructor")
+			err = errs.New(errs.Invalid, "one panics when it is asked for its name (in %s); make it with its constructor",
+				errs.Where())
 		}
 	}()
 	_, err = board.New(board.Options{Seed: cfg.Seed, Strategies: cfg.Strategies})

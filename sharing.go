@@ -154,7 +154,7 @@ func (e *Engine) safeUnit(ctx context.Context, p Principal, run func(u *unit) er
 func safely(fn func() error) (err error) {
 	defer func() {
 		if recover() != nil { // its value may hold a customer's text
-			err = errs.New(errs.Invalid, "sangdam: a piece of work panicked")
+			err = errs.New(errs.Invalid, "sangdam: a piece of work panicked in %s", errs.Where())
 		}
 	}()
 	return fn()

@@ -261,7 +261,7 @@ func (e *Engine) TargetHooks() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if recover() != nil { // without the value: it may hold the body
-				e.log.Error("a hook of a target panicked")
+				e.log.Error("a hook of a target panicked", "where", errs.Where())
 				refuse(w, http.StatusInternalServerError)
 			}
 		}()

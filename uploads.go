@@ -309,7 +309,7 @@ func patient(ctx context.Context, body io.Reader) (r io.Reader, stop func()) {
 	go func() {
 		defer func() {
 			if recover() != nil { // the reader is the caller's
-				_ = in.CloseWithError(errs.New(errs.Invalid, "sangdam: reading the upload panicked"))
+				_ = in.CloseWithError(errs.New(errs.Invalid, "sangdam: reading the upload panicked in %s", errs.Where()))
 			}
 		}()
 		_, err := io.Copy(in, body)

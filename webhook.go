@@ -47,7 +47,7 @@ func (e *Engine) AccountWebhook(token string) http.Handler {
 func (e *Engine) serveWebhook(w http.ResponseWriter, r *http.Request, token string) {
 	defer func() {
 		if recover() != nil { // without the value: it may hold the body
-			e.log.Error("a webhook handler panicked")
+			e.log.Error("a webhook handler panicked", "where", errs.Where())
 			refuse(w, http.StatusInternalServerError)
 		}
 	}()
@@ -215,6 +215,7 @@ func (e *Engine) appendInTime(ctx context.Context, ws id.Workspace, acct channel
 func (e *Engine) appendSafely(ctx context.Context, ws id.Workspace, acct channel.AccountID, envs []adapter.Envelope) (err error) {
 	defer func() {
 		if recover() != nil {
+			e.log.Error("storing a webhook panicked", "where", errs.Where())
 			err = errAppendPanicked
 		}
 	}()

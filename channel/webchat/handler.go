@@ -137,7 +137,7 @@ func (h *Handler) api(serve func(*call) error) http.Handler {
 				if p == http.ErrAbortHandler { //nolint:errorlint // it is this very value
 					panic(p)
 				}
-				h.log.Error("a request of a visitor panicked") // without the value: it may hold what was said
+				h.log.Error("a request of a visitor panicked", "where", errs.Where()) // without the value: it may hold what was said
 				fail(w, errors.New("webchat: panicked"))
 			}
 		}()

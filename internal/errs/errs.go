@@ -6,6 +6,8 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"path"
+	"runtime"
 	"strings"
 )
 
@@ -94,4 +96,29 @@ func Parts(err error) (format string, args []any, ok bool) {
 		return "", nil, false
 	}
 	return w.format, w.args, true
+}
+
+// whereFrames is how many functions Where names: the one that panicked may be of
+// the standard library, and who called it then says more.
+const whereFrames = 3
+
+// Where says in which function and line the panic that is being recovered began,
+// and who had called it: "acme.(*bot).Next (bot.go:17) < ...". It is for the log, in place
+// of the panic's value, which may hold what a customer wrote. Call it in the very
+// function that recovers; elsewhere it is empty.
+func Where() string {
+	pcs := make([]uintptr, 64)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	var out []string
+	for panicked := false; len(out) < whereFrames; {
+		f, more := frames.Next()
+		if panicked && !strings.HasPrefix(f.Function, "runtime.") {
+			out = append(out, fmt.Sprintf("%s (%s:%d)", path.Base(f.Function), path.Base(f.File), f.Line))
+		}
+		panicked = panicked || f.Function == "runtime.gopanic"
+		if !more {
+			break
+		}
+	}
+	return strings.Join(out, " < ")
 }

@@ -3,12 +3,41 @@ package errs_test
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/internal/errs"
 )
+
+// Where names the place of a panic, whether the program or the runtime began it,
+// and nothing of the value.
+func TestWhereAPanicBegan(t *testing.T) {
+	where := func(fn func()) (at string) {
+		defer func() {
+			if recover() != nil {
+				at = errs.Where()
+			}
+		}()
+		fn()
+		return ""
+	}
+	var none *errs.Kind
+	var list []string
+	for name, fn := range map[string]func(){
+		"a value":         func() { panic("a customer's words") },
+		"a missing thing": func() { _ = none.Error() },
+		"an index":        func() { _ = list[len(list)] },
+		"of the library":  func() { _ = strings.Repeat("a customer's words", -1) },
+	} {
+		at := where(fn)
+		require.Regexp(t, `errs(_test)?\.\S+ \(errs(_test)?\.go:\d+\)`, at, name)
+		require.NotContains(t, at, "customer", name)
+		require.NotContains(t, at, "runtime.", name)
+	}
+	require.Empty(t, errs.Where())
+}
 
 func TestAnErrorIsOfItsKindAndOfWhatItWraps(t *testing.T) {
 	plain := errs.New(errs.NotFound, "there is no %s %d", "row", 7)

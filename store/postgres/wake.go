@@ -169,7 +169,8 @@ func (w *wakes) send(ctx context.Context) {
 // listen passes on what other nodes notify, on a connection outside the pool,
 // and connects again for ever.
 func (w *wakes) listen(ctx context.Context) {
-	spell := spell{log: w.b.opts.Logger, begins: "store: the listener lost its connection; polling goes on", ends: "store: the listener is back"}
+	spell := spell{log: w.b.opts.Logger, begins: "store: the listener lost its connection; polling goes on",
+		ends: "store: the listener is back"}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, fiveSeconds) {
 		began := time.Now()
 		err := w.hear(ctx, spell.worked)

@@ -157,7 +157,7 @@ func (h *Handler) caught(w http.ResponseWriter) {
 	case http.ErrAbortHandler: // it cuts an answer off on purpose
 		panic(p)
 	default:
-		h.o.Logger.Error("a request to the console panicked")
+		h.o.Logger.Error("a request to the console panicked", "where", errs.Where())
 		http.Error(w, "something went wrong", http.StatusInternalServerError)
 	}
 }

@@ -127,7 +127,7 @@ func (h *Handler) guarded(mux http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if recover() != nil {
-				h.o.Logger.Error("a request to the inquiry form panicked")
+				h.o.Logger.Error("a request to the inquiry form panicked", "where", errs.Where())
 				http.Error(w, "something went wrong", http.StatusInternalServerError)
 			}
 		}()
