@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sangdam/sangdam/internal/placetest"
 	"github.com/sangdam/sangdam/web/console"
 )
 
@@ -27,31 +27,41 @@ func TestEveryTranslatedFindingIsMade(t *testing.T) {
 			all.Write(raw)
 		}
 	}
-	raw, err := os.ReadFile("findings/ko.json")
-	require.NoError(t, err)
-	said := map[string]string{}
-	require.NoError(t, json.Unmarshal(raw, &said))
-	require.Greater(t, len(said), 50)
+	said := map[string]map[string]string{"en": {}}
+	for _, tag := range []string{"ko", "ja"} {
+		raw, err := os.ReadFile("findings/" + tag + ".json")
+		require.NoError(t, err)
+		texts := map[string]string{}
+		require.NoError(t, json.Unmarshal(raw, &texts))
+		said[tag] = texts
+	}
 	source := severalLines.ReplaceAllString(all.String(), "")
-	for sentence, ko := range said {
-		require.Equal(t, strings.Count(sentence, "%s"), strings.Count(ko, "%s"), sentence)
+	require.Greater(t, len(said["ko"]), 50)
+	for sentence := range said["ko"] {
+		said["en"][sentence] = sentence
 		for part := range strings.SplitSeq(sentence, "%s") {
 			require.True(t, strings.Contains(source, strings.ReplaceAll(part, `"`, `\"`)), "nobody says %q any more", part)
 		}
 	}
+	placetest.Same(t, said)
 }
 
 func TestAFindingIsSaidInTheReadersLanguage(t *testing.T) {
 	require.Equal(t, "도메인이 smtp.shop.test를 보낼 수 있는 서버로 적고 있습니다",
 		console.Found("ko", "the domain names smtp.shop.test among those who may send for it"))
+	require.Equal(t, "ドメインはsmtp.shop.testを、送信できるサーバーとして挙げています",
+		console.Found("ja", "the domain names smtp.shop.test among those who may send for it"))
 	require.Equal(t, "the IMAP server refuses user or password", console.Found("en", "email: the IMAP server refuses user or password"))
 	require.Equal(t, "something new", console.Found("ko", "something new"))
 	w := newWorld(t)
-	c := w.client("admin")
-	c.header = http.Header{"Accept-Language": {"ko"}}
-	body, err := io.ReadAll(c.do(http.MethodGet, "/setup/accounts/shop/check", "").Body)
-	require.NoError(t, err)
-	require.Contains(t, string(body), "LINE이 액세스 토큰을 받아들였습니다.")
-	require.Contains(t, string(body), "다른 도구의 주소일 수 있고")
-	require.NotContains(t, string(body), "LINE accepts")
+	for tag, words := range map[string][]string{"ko": {"LINE이 액세스 토큰을 받아들였습니다.", "다른 도구의 주소일 수 있고"},
+		"ja": {"LINEがアクセストークンを受け付けました。", "別のツールのものかもしれません"}} {
+		c := w.client("admin")
+		c.header = http.Header{"Accept-Language": {tag}}
+		body := bodyOf(t, c.do(http.MethodGet, "/setup/accounts/shop/check", ""))
+		for _, said := range words {
+			require.Contains(t, body, said)
+		}
+		require.NotContains(t, body, "LINE accepts")
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/internal/placetest"
 	"github.com/sangdam/sangdam/web/console"
 )
 
@@ -38,13 +39,19 @@ func TestEveryTranslatedRefusalIsMade(t *testing.T) {
 		return err
 	}))
 	source := severalLines.ReplaceAllString(all.String(), "")
-	verbs := regexp.MustCompile(`%(\[\d\])?[a-z]`)
-	said := console.Refusals("ko")
-	require.Greater(t, len(said), 100)
-	for format, ko := range said {
-		require.True(t, strings.Contains(source, strconv.Quote(format)), "nobody says %q any more", format)
-		require.Len(t, verbs.FindAllString(ko, -1), len(verbs.FindAllString(format, -1)), format)
-		require.NotContains(t, ko, "%w", format)
+	ko := console.Refusals("ko")
+	require.Greater(t, len(ko), 100)
+	for _, tag := range []string{"ko", "ja"} {
+		said := console.Refusals(tag)
+		for format := range ko {
+			require.Contains(t, said, format, "%s lacks it", tag)
+		}
+		for format, text := range said {
+			require.True(t, strings.Contains(source, strconv.Quote(format)), "nobody says %q any more", format)
+			require.Contains(t, ko, format, "Korean lacks it")
+			require.Equal(t, placetest.Of(format), placetest.Of(text), "%s: %q", tag, text)
+			require.NotContains(t, text, "%w", format)
+		}
 	}
 }
 
@@ -52,6 +59,7 @@ func TestARefusalIsSaidInTheReadersLanguage(t *testing.T) {
 	inner := errs.New(errs.Invalid, "hours: there is no date %s", "2026-02-30")
 	err := errs.New(errs.Invalid, "sangdam: the picture is damaged or unsafe to show: %w", inner)
 	require.Equal(t, "손상되었거나 안전하지 않은 그림입니다: 2026-02-30 날짜는 없습니다", console.Words("ko", err))
+	require.Equal(t, "画像が壊れているか、安全に表示できません: 2026-02-30という日付はありません", console.Words("ja", err))
 	require.Equal(t, "the picture is damaged or unsafe to show: hours: there is no date 2026-02-30", console.Words("en", err))
 	require.Equal(t, "something new", console.Words("ko", errs.New(errs.Invalid, "sangdam: something new")))
 	require.Equal(t, "foreign", console.Words("ko", errors.New("foreign")))
@@ -66,8 +74,10 @@ func TestAKeptRefusalIsSaidInTheReadersLanguage(t *testing.T) {
 		errs.New(errs.Invalid, "sangdam: agent %s is not in group %s", "a.b (c)", "g"),
 		errs.New(errs.Invalid, "ticket: it is %s and cannot become %q", "complete", "on_hold"),
 		errs.New(errs.Stale, "sangdam: the ticket was changed since; look at it by hand")} {
-		require.Equal(t, console.Words("ko", err), console.Said("ko", err.Error()))
-		require.NotEqual(t, console.Words("en", err), console.Said("ko", err.Error()))
+		for _, tag := range []string{"ko", "ja"} {
+			require.Equal(t, console.Words(tag, err), console.Said(tag, err.Error()))
+			require.NotEqual(t, console.Words("en", err), console.Said(tag, err.Error()))
+		}
 		require.Equal(t, console.Words("en", err), console.Said("en", err.Error()))
 	}
 	require.Equal(t, "something new", console.Said("ko", "sangdam: something new"))
