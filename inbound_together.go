@@ -27,8 +27,8 @@ const inboxRounds = 2
 // into shared commits by itself: to rest before it gains nothing and costs a fifth of
 // what it does in a second.
 func (e *Engine) runInbox(ctx, drain context.Context) {
-	runLanes(ctx, drain, e, laneWork[driver.InboxLane]{sort: driver.NewsInbox, workers: e.cfg.InboxWorkers, rounds: inboxRounds,
-		paced: !e.prompt,
+	runLanes(ctx, drain, e, laneWork[driver.InboxLane]{sort: driver.NewsInbox, workers: e.cfg.InboxWorkers,
+		most: min(e.cfg.InboxWorkers, maxTogether), rounds: inboxRounds, paced: !e.prompt,
 		claim: func(ctx context.Context, limit int) ([]driver.InboxLane, error) {
 			return e.db.System().ClaimInbox(ctx, e.cfg.Node, limit, laneBatch, e.cfg.Lease)
 		},

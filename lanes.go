@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -16,6 +17,7 @@ const laneBatch = 32
 type laneWork[L any] struct {
 	sort    driver.News
 	workers int // lanes under way at once
+	most    int // of them in one claim; 0: workers
 	// rounds, if not 0, bounds how many claims may be under way of which not all
 	// lanes have been seen to. What comes meanwhile waits in the store, and the
 	// next claim brings the more of it.
@@ -49,6 +51,7 @@ type laneLoop[L any] struct {
 func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 	hints, stop := e.wake.subscribe("", w.sort)
 	defer stop()
+	w.most = cmp.Or(w.most, w.workers)
 	l := &laneLoop[L]{laneWork: w, e: e, free: tokens(w.workers), begins: tokens(w.rounds), finished: make(chan struct{}, 1)}
 	defer func() { _ = l.underway.Wait() }()
 	for l.mayClaim(ctx) {
@@ -61,7 +64,7 @@ func runLanes[L any](ctx, drain context.Context, e *Engine, w laneWork[L]) {
 		e.pulse.found(w.sort)
 		done := l.begin(drain, lanes)
 		if w.paced {
-			restAfter(ctx, done, len(lanes), w.workers)
+			restAfter(ctx, done, len(lanes), w.most)
 		}
 		if len(lanes) < wanted { // there are no more: what comes gives a hint
 			waitFor(ctx, hints, l.finished)
@@ -78,7 +81,7 @@ func (l *laneLoop[L]) mayClaim(ctx context.Context) bool {
 // claimed brings lanes for all workers that are free, the one that mayClaim took
 // included. Where they are fewer than wanted, there are no others.
 func (l *laneLoop[L]) claimed(ctx context.Context) (lanes []L, wanted int) {
-	wanted = 1 + take(l.free, l.workers)
+	wanted = 1 + take(l.free, l.most-1)
 	lanes, err := l.claim(ctx, wanted)
 	if err == nil {
 		l.fails = 0

@@ -39,17 +39,21 @@ func (p *paced) claim(_ context.Context, limit int) ([]time.Time, error) {
 // pieces has so many pieces arrive at a time, every so often, until so many have, and
 // waits until all are done.
 func (p *paced) pieces(t *testing.T, workers, count, together int, every, batch time.Duration) {
+	t.Helper()
+	p.run(t, laneWork[time.Time]{workers: workers}, count, together, every, batch)
+}
+
+func (p *paced) run(t *testing.T, w laneWork[time.Time], count, together int, every, batch time.Duration) {
+	t.Helper()
 	e := &Engine{pulse: newPulse()}
 	ctx, cancel := context.WithCancel(t.Context())
 	var loop sync.WaitGroup
-	loop.Go(func() {
-		runLanes(ctx, ctx, e, laneWork[time.Time]{sort: driver.NewsInbox, workers: workers, rounds: inboxRounds, paced: true,
-			claim: p.claim,
-			work: func(_ context.Context, lanes []time.Time, r round) {
-				time.Sleep(batch)
-				r.ended(len(lanes), false)
-			}})
-	})
+	w.sort, w.rounds, w.paced, w.claim = driver.NewsInbox, inboxRounds, true, p.claim
+	w.work = func(_ context.Context, lanes []time.Time, r round) {
+		time.Sleep(batch)
+		r.ended(len(lanes), false)
+	}
+	loop.Go(func() { runLanes(ctx, ctx, e, w) })
 	synctest.Wait()
 	for n := 0; n < count; n += together {
 		p.mu.Lock()
@@ -110,5 +114,17 @@ func TestWhereMuchWaitsNobodyRests(t *testing.T) {
 		// A claim may find some workers of the batch before still on their way, and a few are a small batch.
 		require.Less(t, len(p.claims), 150)
 		require.Less(t, p.longest, 150*4*time.Millisecond, "to rest after each would take 200 times as long as a batch")
+	})
+}
+
+// A claim is of a transaction's size also while the other round is under way: where
+// both shared as many workers as one transaction takes, batches were half as large.
+func TestABatchIsWholeWhileAnotherIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p paced
+		cfg := withDefaults(Config{})
+		p.run(t, laneWork[time.Time]{workers: cfg.InboxWorkers, most: maxTogether}, 20*maxTogether, 20*maxTogether, 0, 4*time.Millisecond)
+		require.Len(t, p.claims, 20)
+		require.Equal(t, 9*4*time.Millisecond, p.longest, "two at a time")
 	})
 }

@@ -100,8 +100,10 @@ type Config struct {
 	// the same decisions.
 	Seed uint64
 	// InboxWorkers and OutboxWorkers are how many lanes of received events, and
-	// how many lanes of messages to send, are worked on at once; 0: 64 and 32.
-	// Within a lane, which is one chat, everything goes one after the other.
+	// how many lanes of messages to send, are worked on at once; 0: 128 and 32.
+	// Within a lane, which is one chat, everything goes one after the other. Of
+	// received events at most 64 lanes share a transaction, and two of these are
+	// under way.
 	InboxWorkers, OutboxWorkers int
 	// Lease is how long a process may hold a piece of work without finishing
 	// it, after which another process may take the work over; 0: 30 s. It must
@@ -233,7 +235,7 @@ func invalidConfig(format string, args ...any) error {
 
 // withDefaults fills what was left out.
 func withDefaults(cfg Config) Config {
-	cfg.InboxWorkers = cmp.Or(cfg.InboxWorkers, 64)
+	cfg.InboxWorkers = cmp.Or(cfg.InboxWorkers, inboxRounds*maxTogether)
 	cfg.OutboxWorkers = cmp.Or(cfg.OutboxWorkers, 32)
 	cfg.Lease = cmp.Or(cfg.Lease, 30*time.Second)
 	cfg.SendTimeout = cmp.Or(cfg.SendTimeout, 10*time.Second)
