@@ -35,7 +35,7 @@ const (
 var (
 	statusCode  = regexp.MustCompile(`\b([245])\.(\d{1,3})\.(\d{1,3})\b`)
 	replyCode   = regexp.MustCompile(`(?m)(?:^|[\s:(<#])(5[0-5]\d|4[2-5]\d)[\s-]`)
-	originalID  = regexp.MustCompile(`(?im)^[>\s|]*Message-Id:\s*<?([^<>\s]{3,900})>?`)
+	originalID  = regexp.MustCompile(`(?im)^[>\s|]*Message-Id:\s*<?([^<>\s]{3,})>?`)
 	wildAddress = regexp.MustCompile(`[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9.-]{1,200}\.[A-Za-z]{2,24}`)
 	wildBounce  = regexp.MustCompile(`(?i)(undeliver(ed|able)|delivery (status notification|failure|has failed|incomplete|report)|` +
 		`mail delivery (failed|failure|subsystem|system)|` +
@@ -162,7 +162,7 @@ func (p *parser) original() string {
 			}
 		}
 	}
-	if m := originalID.FindStringSubmatch(p.m.Text); m != nil {
+	if m := originalID.FindStringSubmatch(p.m.Text); m != nil && len(m[1]) <= longestID {
 		return m[1]
 	}
 	return ""

@@ -467,3 +467,17 @@ func TestZCorpusIsLarge(t *testing.T) {
 	require.GreaterOrEqual(t, mails, 200)
 	t.Logf("%d mails", mails)
 }
+
+func TestLongIDsAreLeftOut(t *testing.T) {
+	long, longer := strings.Repeat("x", longestID-2)+"@h", strings.Repeat("x", longestID)+"@h"
+	require.Equal(t, []string{long, "a@h"}, ids("<"+long+"> <"+longer+"> <a@h>"))
+	require.Equal(t, []string{long}, ids(long+" "+longer))
+	bounced := func(id string) string {
+		m := parse(t, "From: mailer-daemon@example.com\r\nSubject: Undelivered mail\r\n\r\n550 user unknown\r\n\r\n"+
+			"Message-Id: <"+id+">\r\n", Options{})
+		require.NotNil(t, m.Bounce)
+		return m.Bounce.Original
+	}
+	require.Equal(t, "a@h", bounced("a@h"))
+	require.Empty(t, bounced(longer))
+}

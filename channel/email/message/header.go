@@ -257,17 +257,22 @@ func oneLine(s string) string {
 	}, s))
 }
 
-var angled = regexp.MustCompile(`<([^<>\x00-\x20]{1,900})>`)
+var angled = regexp.MustCompile(`<([^<>\x00-\x20]+)>`)
+
+// longestID is how many bytes a Message-ID may have: a line has at most 998 (RFC 5322).
+const longestID = 900
 
 // ids reads Message-IDs; those without brackets count if nothing else is there.
 func ids(s string) []string {
 	var out []string
 	for _, m := range angled.FindAllStringSubmatch(s, -1) {
-		out = append(out, m[1])
+		if len(m[1]) <= longestID {
+			out = append(out, m[1])
+		}
 	}
 	if out == nil {
 		for _, w := range strings.Fields(s) {
-			if strings.Contains(w, "@") && !strings.ContainsAny(w, "<>") && len(w) < 900 {
+			if strings.Contains(w, "@") && !strings.ContainsAny(w, "<>") && len(w) <= longestID {
 				out = append(out, w)
 			}
 		}

@@ -38,7 +38,7 @@ var (
 	colour     = regexp.MustCompile(`^(#[0-9A-Fa-f]{3,8}|[A-Za-z]{3,20}|rgb\([0-9, ]{5,20}\))$`)
 	lengths    = regexp.MustCompile(`^([0-9.]{1,6}(px|pt|em|rem|%)?\s*){1,4}$`)
 	word       = regexp.MustCompile(`^[A-Za-z0-9 -]{1,30}$`)
-	family     = regexp.MustCompile(`^[\p{L}0-9 ,'"_-]{1,120}$`)
+	family     = regexp.MustCompile(`^[\p{L}0-9 ,'"_-]+$`) // a count would repeat all letters of all scripts: megabytes
 	border     = regexp.MustCompile(`^[A-Za-z0-9#.() ,%-]{1,60}$`)
 	link       = regexp.MustCompile(`(?i)^\s*(https?://|mailto:|tel:)`) // in full: a mail has no page that others are relative to
 	elsewhere  = regexp.MustCompile(`^https://[^\s"'<>]+$`)
