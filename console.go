@@ -23,11 +23,14 @@ import (
 // and events, and to whom a conversation may be transferred. It holds no
 // settings and no secrets.
 type Directory struct {
-	Agents      []Colleague                        `json:"agents"` // by id
-	Desks       map[routing.DeskID]string          `json:"desks"`
-	Queues      map[routing.QueueID]string         `json:"queues"`
-	WorkStreams map[routing.WorkStreamID]string    `json:"work_streams"`
-	Accounts    map[channel.AccountID]NamedAccount `json:"accounts"`
+	Agents []Colleague                `json:"agents"` // by id
+	Desks  map[routing.DeskID]string  `json:"desks"`
+	Queues map[routing.QueueID]string `json:"queues"`
+	// RetiredQueues are those of Queues that are out of use: whoever chooses a queue
+	// is better not shown them.
+	RetiredQueues []routing.QueueID                  `json:"retired_queues,omitempty"`
+	WorkStreams   map[routing.WorkStreamID]string    `json:"work_streams"`
+	Accounts      map[channel.AccountID]NamedAccount `json:"accounts"`
 	// Kinds are those of the channels that have an adapter, in alphabetical
 	// order.
 	Kinds []channel.Kind `json:"kinds"`
@@ -92,8 +95,11 @@ func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 		out.Members[id] = slices.DeleteFunc(slices.Clone(s.routing.Members[id]), func(a routing.AgentID) bool { return !seen[a] })
 	}
 	for id, q := range s.routing.Queues {
-		out.Queues[id] = q.Name
+		if out.Queues[id] = q.Name; q.Retired {
+			out.RetiredQueues = append(out.RetiredQueues, id)
+		}
 	}
+	slices.Sort(out.RetiredQueues)
 	for id, w := range s.routing.WorkStreams {
 		out.WorkStreams[id] = w.Name
 	}

@@ -37,12 +37,12 @@ func (u *unit) serves(it routing.Item, a routing.AgentID) bool {
 }
 
 // staffed says that a member of the queue may take work of the desk from it:
-// that the work is not sent where nobody can ever take it.
+// that the work is not sent where nobody can ever take it, or that is out of use.
 func (s *settings) staffed(q routing.Queue, d routing.DeskID) bool {
 	if q.Desk != "" {
 		d = q.Desk
 	}
-	return slices.ContainsFunc(q.Members, func(a routing.AgentID) bool { return s.member(d, a) })
+	return !q.Retired && slices.ContainsFunc(q.Members, func(a routing.AgentID) bool { return s.member(d, a) })
 }
 
 // toDesk takes a conversation to the desk that the queue works for.
@@ -71,6 +71,9 @@ func (u *unit) transferTarget(d *draft.Draft, it routing.QueueID, c Transfer) (r
 	if !ok {
 		return "", "", errs.New(errs.Invalid, "sangdam: there is no queue %s", queue)
 	}
+	if q.Retired {
+		return "", "", outOfUse("queue", string(queue))
+	}
 	if desk != "" && q.Desk != "" && q.Desk != desk {
 		return "", "", errs.New(errs.Invalid, "sangdam: queue %s works for desk %s, not for desk %s", queue, q.Desk, desk)
 	}
@@ -93,12 +96,12 @@ func (u *unit) transferTarget(d *draft.Draft, it routing.QueueID, c Transfer) (r
 // may hold it, else the first by id that names the desk; empty for none.
 func (u *unit) queueOf(desk routing.DeskID, now routing.QueueID) routing.QueueID {
 	q, ok := u.s.routing.Queues[now]
-	if ok && (q.Desk == desk || q.Desk == "" && u.s.staffed(q, desk)) {
+	if ok && !q.Retired && (q.Desk == desk || q.Desk == "" && u.s.staffed(q, desk)) {
 		return now
 	}
 	var found routing.QueueID
 	for id, q := range u.s.routing.Queues {
-		if q.Desk == desk && (found == "" || id < found) {
+		if q.Desk == desk && !q.Retired && (found == "" || id < found) {
 			found = id
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -396,14 +395,4 @@ func (u *unit) speaks(t *trigger.Trigger) conversation.Author {
 		return conversation.Author{Kind: conversation.ByAgent, Agent: u.p.agent(), Name: string(u.p.Kind)}
 	}
 	return conversation.Author{Kind: conversation.ByTrigger, Name: string(t.ID)}
-}
-
-func groupInMacros(u *unit, g ticket.GroupID) (out []string, err error) {
-	all, err := macroDocs.All(u.ctx, u.tx, store.List[Macro]{Index: macrosByTitle}, maxMacros)
-	for _, m := range all {
-		if slices.ContainsFunc(references(trigger.Trigger{Actions: m.Actions}), func(r referred) bool { return r.Group == string(g) }) {
-			out = append(out, fmt.Sprintf("macro %q", m.Title))
-		}
-	}
-	return out, err
 }

@@ -189,6 +189,9 @@ func (e *Engine) Load(ctx context.Context, p Principal) (out Load, err error) {
 func queueLoads(cfg routing.Configuration, agents []routing.Agent) map[routing.QueueID]*QueueLoad {
 	loads := map[routing.QueueID]*QueueLoad{}
 	for id, q := range cfg.Queues {
+		if q.Retired { // which holds nothing
+			continue
+		}
 		loads[id] = &QueueLoad{Queue: id, Name: q.Name}
 		for _, a := range agents {
 			if a.State.Presence == routing.Online && slices.Contains(q.Members, a.ID) {

@@ -221,7 +221,10 @@ type SaveQueue struct {
 }
 
 // SaveQueue carries the command out; ErrStale when the queue is not of the
-// version given.
+// version given. A queue goes out of use (Queue.Retired) once nothing leads there
+// and no work is left in it: ErrInvalid names the work streams, queues, settings,
+// groups, triggers and macros that lead there, or says how much waits in it and how
+// much of it agents have.
 func (e *Engine) SaveQueue(ctx context.Context, p Principal, c SaveQueue) (Saved, error) {
 	r := Resource{Kind: "queue", ID: string(c.Queue.ID)}
 	saved, _, err := configure(ctx, e, call{opSaveQueue, p, c.Key, c}, r, func(u *unit) (Saved, error) { return u.saveQueue(c.Queue) })
@@ -236,6 +239,9 @@ func (u *unit) saveQueue(q routing.Queue) (_ Saved, err error) {
 		return Saved{}, err
 	}
 	if err := u.fromToday("queue "+string(q.ID), q.Hours, before.Hours); err != nil {
+		return Saved{}, err
+	}
+	if err := u.mayRetireQueue(before, q); err != nil {
 		return Saved{}, err
 	}
 	left := slices.DeleteFunc(slices.Clone(before.Members), func(a routing.AgentID) bool { return slices.Contains(q.Members, a) })

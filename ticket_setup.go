@@ -537,8 +537,10 @@ func (e *Engine) SaveGroup(ctx context.Context, p Principal, c SaveGroup) (Saved
 			}
 		}
 		if g.Queue != "" {
-			if _, ok := u.s.routing.Queues[queueID(g.Queue)]; !ok {
+			if q, ok := u.s.routing.Queues[queueID(g.Queue)]; !ok {
 				return Saved{}, errs.New(errs.Invalid, "sangdam: group %s: there is no queue %s", g.ID, g.Queue)
+			} else if q.Retired {
+				return Saved{}, outOfUse("queue", g.Queue)
 			}
 		}
 		if err := free(u, groupKind, "name", store.Text(g.Name), string(g.ID), "name"); err != nil {

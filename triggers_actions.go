@@ -144,8 +144,10 @@ func (u *unit) knownInActions(t trigger.Trigger) error {
 		if err := u.knownAgents(r, bad); err != nil {
 			return err
 		}
-		if _, ok := u.s.routing.Queues[r.Queue]; r.Queue != "" && !ok {
+		if q, ok := u.s.routing.Queues[r.Queue]; r.Queue != "" && !ok {
 			return bad("queue", string(r.Queue))
+		} else if q.Retired {
+			return outOfUse("queue", string(r.Queue))
 		}
 		if _, ok := u.s.routing.Desks[r.Desk]; r.Desk != "" && !ok {
 			return bad("desk", string(r.Desk))

@@ -81,6 +81,9 @@ func agentWarnings(a routing.Agent) (out []Warning) {
 // queueWarnings say who cannot take work from the queue, and what it sends
 // though it has no text.
 func (u *unit) queueWarnings(cfg routing.Configuration, q routing.Queue) (out []Warning, err error) {
+	if q.Retired { // nothing comes there
+		return nil, nil
+	}
 	agents, err := u.tx.Agents().Agents(u.ctx)
 	if err != nil {
 		return nil, err

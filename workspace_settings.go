@@ -193,8 +193,10 @@ func (e *Engine) SaveWorkspaceSettings(ctx context.Context, p Principal, c SaveW
 			return Saved{}, err
 		}
 		if q := s.Tickets.Queue; q != "" {
-			if _, ok := u.s.routing.Queues[q]; !ok {
+			if had, ok := u.s.routing.Queues[q]; !ok {
 				return Saved{}, errs.New(errs.Invalid, "sangdam: workspace settings: there is no queue %s", q)
+			} else if had.Retired {
+				return Saved{}, outOfUse("queue", string(q))
 			}
 		}
 		if err := u.checkMails(s.Tickets); err != nil {

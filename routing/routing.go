@@ -274,6 +274,10 @@ type Queue struct {
 	// OutsideHours says that this queue works outside operating hours too.
 	OutsideHours bool       `json:"outside_hours,omitempty"`
 	Overflow     []Overflow `json:"overflow,omitempty"`
+	// Retired takes the queue out of use: nothing enters it, nothing may lead to it,
+	// and whoever chooses a queue is not shown it. It keeps its id and its name, by
+	// which the past calls it, and false brings it back.
+	Retired bool `json:"retired,omitempty"`
 }
 
 // OverflowWhen says what makes an item overflow (RT11).

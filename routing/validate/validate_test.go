@@ -52,29 +52,36 @@ func TestValidateConfigurationRefuses(t *testing.T) {
 		"unknown queue of overflow": {func(q, r *queue, w *stream) { q.Overflow[0].Queue = "z" }, `"z", which does not exist`},
 		"unknown queue of rule": {func(q, r *queue, w *stream) { w.Rules[0].Split, w.Rules[0].Queue = nil, "z" },
 			`"z" does not exist`},
-		"unknown queue of split":        {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Queue = "z" }, `"z" of the split`},
-		"unknown fall-back queue":       {func(q, r *queue, w *stream) { w.Queue = "" }, "falls back"},
-		"percentages below 100":         {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Percent = 29 }, "99 percent"},
-		"percentages above 100":         {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Percent = 31 }, "101 percent"},
-		"negative percentage":           {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Percent = -1 }, "-1 percent"},
-		"negative cost":                 {func(q, r *queue, w *stream) { w.Cost = -1 }, "costs -1"},
-		"unknown mode":                  {func(q, r *queue, w *stream) { w.Mode = "pull" }, "push or pick"},
-		"unknown skill match":           {func(q, r *queue, w *stream) { w.SkillMatch = "near" }, "near"},
-		"relaxing never":                {func(q, r *queue, w *stream) { w.SkillMatch = routing.SkillRelaxed }, "RelaxAfter"},
-		"skill without level":           {func(q, r *queue, w *stream) { w.Rules[0].Skills[0].Level = 0 }, "level 0"},
-		"negative duration":             {func(q, r *queue, w *stream) { w.OfferFor = -1 }, "OfferFor"},
-		"seconds for nanoseconds":       {func(q, r *queue, w *stream) { w.AutoClose = 300 }, "AutoClose is 300ns"},
-		"overflow in milliseconds":      {func(q, r *queue, w *stream) { q.Overflow[0].After = 300_000 }, "300µs: set After"},
-		"unknown strategy":              {func(q, r *queue, w *stream) { q.Strategy = "fastest" }, "fastest"},
-		"designating nobody":            {func(q, r *queue, w *stream) { q.Strategy = routing.Designated }, "designates nobody"},
-		"designating a stranger":        {func(q, r *queue, w *stream) { q.Designated = "y" }, "no member"},
-		"member twice":                  {func(q, r *queue, w *stream) { q.Members = []routing.AgentID{"x", "x"} }, "twice"},
-		"negative weight":               {func(q, r *queue, w *stream) { q.Weights = map[routing.AgentID]int{"x": -1} }, "-1"},
-		"negative reserve":              {func(q, r *queue, w *stream) { q.Reserve = -1 }, "-1"},
-		"ageing is not a number":        {func(q, r *queue, w *stream) { q.AgeingPerMinute = math.NaN() }, "ages"},
-		"negative ageing":               {func(q, r *queue, w *stream) { q.AgeingPerMinute = -1 }, "ages"},
-		"hours that never open":         {func(q, r *queue, w *stream) { q.Hours = never }, "never open"},
-		"malformed hours":               {func(q, r *queue, w *stream) { w.Hours = &hours.Calendar{Zone: "Mars"} }, "hours"},
+		"unknown queue of split":   {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Queue = "z" }, `"z" of the split`},
+		"unknown fall-back queue":  {func(q, r *queue, w *stream) { w.Queue = "" }, "falls back"},
+		"percentages below 100":    {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Percent = 29 }, "99 percent"},
+		"percentages above 100":    {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Percent = 31 }, "101 percent"},
+		"negative percentage":      {func(q, r *queue, w *stream) { w.Rules[0].Split[0].Percent = -1 }, "-1 percent"},
+		"negative cost":            {func(q, r *queue, w *stream) { w.Cost = -1 }, "costs -1"},
+		"unknown mode":             {func(q, r *queue, w *stream) { w.Mode = "pull" }, "push or pick"},
+		"unknown skill match":      {func(q, r *queue, w *stream) { w.SkillMatch = "near" }, "near"},
+		"relaxing never":           {func(q, r *queue, w *stream) { w.SkillMatch = routing.SkillRelaxed }, "RelaxAfter"},
+		"skill without level":      {func(q, r *queue, w *stream) { w.Rules[0].Skills[0].Level = 0 }, "level 0"},
+		"negative duration":        {func(q, r *queue, w *stream) { w.OfferFor = -1 }, "OfferFor"},
+		"seconds for nanoseconds":  {func(q, r *queue, w *stream) { w.AutoClose = 300 }, "AutoClose is 300ns"},
+		"overflow in milliseconds": {func(q, r *queue, w *stream) { q.Overflow[0].After = 300_000 }, "300µs: set After"},
+		"unknown strategy":         {func(q, r *queue, w *stream) { q.Strategy = "fastest" }, "fastest"},
+		"designating nobody":       {func(q, r *queue, w *stream) { q.Strategy = routing.Designated }, "designates nobody"},
+		"designating a stranger":   {func(q, r *queue, w *stream) { q.Designated = "y" }, "no member"},
+		"member twice":             {func(q, r *queue, w *stream) { q.Members = []routing.AgentID{"x", "x"} }, "twice"},
+		"negative weight":          {func(q, r *queue, w *stream) { q.Weights = map[routing.AgentID]int{"x": -1} }, "-1"},
+		"negative reserve":         {func(q, r *queue, w *stream) { q.Reserve = -1 }, "-1"},
+		"ageing is not a number":   {func(q, r *queue, w *stream) { q.AgeingPerMinute = math.NaN() }, "ages"},
+		"negative ageing":          {func(q, r *queue, w *stream) { q.AgeingPerMinute = -1 }, "ages"},
+		"hours that never open":    {func(q, r *queue, w *stream) { q.Hours = never }, "never open"},
+		"malformed hours":          {func(q, r *queue, w *stream) { w.Hours = &hours.Calendar{Zone: "Mars"} }, "hours"},
+		"out of use, a fall-back": {func(q, r *queue, w *stream) { q.Retired = true },
+			`work stream "w", rule 1 of work stream "w" lead there`},
+		"out of use, an overflow": {func(q, r *queue, w *stream) { r.Retired, w.Rules = true, nil },
+			`queue "b" is out of use, but overflow 1 of queue "a" lead there`},
+		"out of use, a rule": {func(q, r *queue, w *stream) {
+			r.Retired, q.Overflow, w.Rules[0].Split, w.Rules[0].Queue = true, nil, nil, "b"
+		}, `but rule 1 of work stream "w" lead there`},
 		"overflow on hours without any": {func(q, r *queue, w *stream) { q.Overflow[0].When = routing.OverflowHours }, "set Hours"},
 		"overflow after nothing":        {func(q, r *queue, w *stream) { q.Overflow[0].After = 0 }, "After"},
 		"negative limit": {func(q, r *queue, w *stream) {
@@ -98,6 +105,11 @@ func TestValidateConfigurationRefuses(t *testing.T) {
 	q.Strategy = "mine"
 	cfg.Queues["a"] = q
 	require.NoError(t, Configuration(cfg, "mine"), "an own strategy that is registered")
+	cfg = good()
+	q = routing.Queue{ID: "c", Retired: true, Overflow: []routing.Overflow{{When: routing.OverflowExhausted, Do: routing.OverflowQueue,
+		Queue: "d"}}}
+	cfg.Queues["c"], cfg.Queues["d"] = q, routing.Queue{ID: "d", Retired: true}
+	require.NoError(t, Configuration(cfg), "what is out of use leads nowhere")
 }
 
 func TestValidateSkillsRefusesWhatNobodyHas(t *testing.T) {

@@ -100,9 +100,7 @@ func (q *request) fieldLists(fields []condition.Field) (out []fieldList, err err
 				add(string(id), d.Desks[id])
 			}
 		case f.Name == "queue":
-			for _, id := range sortedKeys(d.Queues) {
-				add(string(id), d.Queues[id])
-			}
+			l.Options = q.queueChoices(d, noQueue)
 		case f.Name == "agent":
 			for _, a := range d.Agents {
 				add(string(a.ID), a.Name)

@@ -35,6 +35,24 @@ func (q *request) saved(path, id string, warnings []sangdam.Warning) error {
 	return q.done(path + id + "?saved=1")
 }
 
+// retireForm takes a part of the set-up out of use, or brings it back; Version is 0 where
+// there is nothing yet to take out.
+type retireForm struct {
+	Path, ID string
+	Version  int64
+	Retired  bool
+}
+
+// retires reads which of the two was asked for, of the version that the page showed.
+// Whoever takes something out of use says that it is meant.
+func (q *request) retires(version *int64, retired *bool) error {
+	*version, *retired = q.number("version"), q.value("retire") != "back"
+	if *retired && !q.checked("sure") {
+		return errs.New(errs.Invalid, "console: %s", q.lang.t("retire.unsure"))
+	}
+	return nil
+}
+
 // edit shows a page of the set-up; err is what was wrong with the form, if it
 // was the person's to mend.
 func (q *request) edit(page, title, id string, form any, err error) error {

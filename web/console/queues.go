@@ -66,6 +66,9 @@ func (q *request) queues() error {
 			}
 			qv.Waiting = append(qv.Waiting, w)
 		}
+		if len(qv.Waiting) == 0 && slices.Contains(d.RetiredQueues, id) {
+			continue
+		}
 		v.Queues = append(v.Queues, qv)
 	}
 	for _, a := range d.Agents {

@@ -24,6 +24,7 @@ type setupView struct {
 type setupSection struct {
 	Key, Icon, Path string
 	Rows            []setupRow
+	Retired         []setupRow // out of use, apart from the others
 }
 
 type setupRow struct {
@@ -49,8 +50,15 @@ func (q *request) setup() error {
 	accounts = slices.DeleteFunc(accounts, func(a channel.Account) bool { return a.Deleted })
 	sections := []setupSection{{Key: "accounts", Icon: "link"}, {Key: "agents", Icon: "people"}, {Key: "desks", Icon: "chat"},
 		{Key: "queues", Icon: "queue"}, {Key: "streams", Icon: "arrow"}}
+	put := func(section int, retired bool, row setupRow) {
+		if s := &sections[section]; retired {
+			s.Retired = append(s.Retired, row)
+		} else {
+			s.Rows = append(s.Rows, row)
+		}
+	}
 	add := func(section int, id, name, detail string, off bool) {
-		sections[section].Rows = append(sections[section].Rows, setupRow{id, cmp.Or(name, id), detail, off})
+		put(section, false, setupRow{id, cmp.Or(name, id), detail, off})
 	}
 	for _, a := range accounts {
 		add(0, string(a.ID), a.Name, q.lang.of("channel", string(a.Kind)), a.Disabled)
@@ -66,7 +74,8 @@ func (q *request) setup() error {
 		add(2, string(id), cfg.Desks[id].Name, detail, false)
 	}
 	for _, id := range sortedKeys(cfg.Queues) {
-		add(3, string(id), cfg.Queues[id].Name, q.lang.of("strategy", cfg.Queues[id].Strategy), false)
+		v := cfg.Queues[id]
+		put(3, v.Retired, setupRow{string(id), cmp.Or(v.Name, string(id)), q.lang.of("strategy", v.Strategy), false})
 	}
 	for _, id := range sortedKeys(cfg.WorkStreams) {
 		add(4, string(id), cfg.WorkStreams[id].Name, q.lang.of("channel", cfg.WorkStreams[id].ChannelKind), false)
@@ -163,6 +172,25 @@ func (q *request) deskChoices(chosen func(routing.DeskID) bool) ([]choice, error
 	}
 	return out, nil
 }
+
+// queueChoices lists the queues, with the chosen marked. One that is out of use is there
+// only where it is chosen, so that a save does not lose it.
+func (q *request) queueChoices(d *sangdam.Directory, chosen func(routing.QueueID) bool) (out []choice) {
+	for _, id := range sortedKeys(d.Queues) {
+		c := choice{string(id), cmp.Or(d.Queues[id], string(id)), chosen(id)}
+		if slices.Contains(d.RetiredQueues, id) {
+			if !c.Chosen {
+				continue
+			}
+			c.Label += " · " + q.lang.t("setup.retired")
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// noQueue is for choosers of which none is chosen yet.
+func noQueue(routing.QueueID) bool { return false }
 
 // findAgent is the stored agent; a new one has what most have.
 func (q *request) findAgent(id string) (routing.Agent, error) {

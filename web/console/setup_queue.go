@@ -22,6 +22,7 @@ type queueForm struct {
 	Ageing     string
 	Overflow   []overflowForm
 	Hours      hoursForm
+	Retire     retireForm
 }
 
 type memberForm struct {
@@ -49,6 +50,7 @@ func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 	}
 	strategies, chosen := routing.BuiltIn(), cmp.Or(v.Strategy, routing.RoundRobin)
 	f := queueForm{Queue: v, Hours: h, Strategies: q.named("strategy", is(chosen), strategies...)}
+	f.Retire = retireForm{"/setup/queues/", string(v.ID), v.Version, v.Retired}
 	if !slices.Contains(strategies, chosen) { // one of the host's
 		f.Strategies = append(f.Strategies, choice{v.Strategy, v.Strategy, true})
 	}
@@ -77,11 +79,8 @@ func (q *request) queueForm(v routing.Queue, h hoursForm) (queueForm, error) {
 		if o.Limit > 0 {
 			of.Limit = strconv.Itoa(o.Limit)
 		}
-		for _, id := range sortedKeys(d.Queues) {
-			if id != v.ID {
-				of.Queues = append(of.Queues, choice{string(id), d.Queues[id], id == o.Queue})
-			}
-		}
+		of.Queues = slices.DeleteFunc(q.queueChoices(d, func(id routing.QueueID) bool { return id == o.Queue }),
+			func(c choice) bool { return c.Value == string(v.ID) })
 		f.Overflow = append(f.Overflow, of)
 	}
 	return f, nil
@@ -121,6 +120,9 @@ func (q *request) saveQueue() error {
 	if err != nil {
 		return err
 	}
+	if q.value("retire") != "" {
+		return q.retireQueue(v)
+	}
 	typed := q.typedHours()
 	if err = q.readQueue(&v, typed); err == nil {
 		var saved sangdam.Saved
@@ -133,6 +135,22 @@ func (q *request) saveQueue() error {
 		return again
 	}
 	return q.edit("queue", cmp.Or(v.Name, q.lang.t("setup.new.queues")), id, f, err)
+}
+
+// retireQueue takes a queue out of use, or brings it back.
+func (q *request) retireQueue(v routing.Queue) error {
+	next := v
+	err := q.retires(&next.Version, &next.Retired)
+	if err == nil {
+		if _, err = q.engine.SaveQueue(q.r.Context(), q.p, sangdam.SaveQueue{Key: q.key(), Queue: next}); err == nil {
+			return q.saved("/setup/queues/", escaped(string(v.ID)), nil)
+		}
+	}
+	f, again := q.queueForm(v, q.hoursForm(v.Hours))
+	if again != nil {
+		return again
+	}
+	return q.edit("queue", v.Name, string(v.ID), f, err)
 }
 
 func (q *request) readQueue(v *routing.Queue, typed hoursForm) (err error) {

@@ -79,9 +79,7 @@ func (q *request) rulesForm(rules []routing.Rule) (rulesForm, error) {
 		for _, s := range r.Split {
 			f.Split += string(s.Queue) + " " + strconv.Itoa(s.Percent) + "\n"
 		}
-		for _, id := range sortedKeys(d.Queues) {
-			f.Queues = append(f.Queues, choice{string(id), cmp.Or(d.Queues[id], string(id)), id == r.Queue})
-		}
+		f.Queues = q.queueChoices(d, func(id routing.QueueID) bool { return id == r.Queue })
 		return f
 	}
 	f := rulesForm{New: one(newRow, routing.Rule{})}

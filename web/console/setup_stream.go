@@ -53,9 +53,7 @@ func (q *request) streamForm(w routing.WorkStream, rules rulesForm, h hoursForm)
 	for _, k := range d.Kinds {
 		f.Kinds = append(f.Kinds, choice{string(k), q.lang.of("channel", string(k)), string(k) == w.ChannelKind})
 	}
-	for _, id := range sortedKeys(d.Queues) {
-		f.Queues = append(f.Queues, choice{string(id), d.Queues[id], id == w.Queue})
-	}
+	f.Queues = q.queueChoices(d, func(id routing.QueueID) bool { return id == w.Queue })
 	for _, s := range spans(&w) {
 		sf := spanForm{Field: s.field, Label: q.lang.t("span." + s.field), Hint: q.lang.t("span_hint." + s.field)}
 		if *s.into > 0 {

@@ -65,9 +65,7 @@ func (q *request) workspaceForm(s sangdam.WorkspaceSettings, h hoursForm) (works
 	for _, k := range kinds {
 		f.Forbidden = append(f.Forbidden, choice{string(k), q.lang.of("channel", string(k)), slices.Contains(s.Channels.Forbidden, k)})
 	}
-	for _, id := range sortedKeys(d.Queues) {
-		f.Queues = append(f.Queues, choice{string(id), cmp.Or(d.Queues[id], string(id)), id == s.Tickets.Queue})
-	}
+	f.Queues = q.queueChoices(d, func(id routing.QueueID) bool { return id == s.Tickets.Queue })
 	for _, e := range ticket.MailEvents() {
 		if e != ticket.MailHandled { // an answer always leaves
 			f.MailOn = append(f.MailOn, choice{string(e), q.lang.of("mail_event", string(e)), slices.Contains(s.Tickets.MailOn, e)})

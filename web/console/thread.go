@@ -232,9 +232,7 @@ func (q *request) targets(d *sangdam.Directory, c conversation.Conversation, v *
 		v.Agents = append(v.Agents,
 			choice{Value: string(a.ID), Label: agentName(d, a.ID) + " · " + q.lang.of("presence", string(a.Presence))})
 	}
-	for _, id := range sortedKeys(d.Queues) {
-		v.Queues = append(v.Queues, choice{Value: string(id), Label: d.Queues[id]})
-	}
+	v.Queues = q.queueChoices(d, noQueue)
 	for _, id := range sortedKeys(d.Desks) {
 		if id != c.Desk {
 			v.Desks = append(v.Desks, choice{Value: string(id), Label: d.Desks[id]})

@@ -187,9 +187,7 @@ func (q *request) setupParts(set sangdam.TicketSetup, v *ticketSetupView) error 
 		}
 		r := groupRow{ID: string(g.ID), Name: g.Name, Members: strings.Join(names, ", "), Version: g.Version,
 			Agents: q.agentChoices(agents, func(a routing.AgentID) bool { return slices.Contains(g.Agents, a) })}
-		for _, id := range sortedKeys(d.Queues) {
-			r.Queues = append(r.Queues, choice{string(id), d.Queues[id], string(id) == g.Queue})
-		}
+		r.Queues = q.queueChoices(d, func(id routing.QueueID) bool { return string(id) == g.Queue })
 		return r
 	}
 	v.NewGroup = group(ticket.Group{})

@@ -11,6 +11,7 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
 	"github.com/sangdam/sangdam/trigger/action"
@@ -213,9 +214,7 @@ func (m actionMaker) options(p param, chosen ...string) (out []choice) {
 			add(string(g.ID), g.Name)
 		}
 	case paramQueue:
-		for _, id := range sortedKeys(m.d.Queues) {
-			add(string(id), m.d.Queues[id])
-		}
+		out = m.q.queueChoices(m.d, func(id routing.QueueID) bool { return slices.Contains(chosen, string(id)) })
 	case paramDesk:
 		for _, id := range sortedKeys(m.d.Desks) {
 			add(string(id), m.d.Desks[id])
