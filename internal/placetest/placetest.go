@@ -20,7 +20,7 @@ var (
 
 // Of lists the places of a text, sorted, each as often as it is there: a verb of package
 // fmt with the number of the argument that it takes ("1s" for %s at the beginning, "2d"
-// for %[2]d anywhere; %w, of errors, counts as %s), and {name} or #{name} as it stands.
+// for %[2]d anywhere; %v and %w count as %s), and {name} or #{name} as it stands.
 func Of(text string) []string {
 	out := name.FindAllString(text, -1)
 	at := 0
@@ -30,7 +30,7 @@ func Of(text string) []string {
 			at, _ = strconv.Atoi(m[1]) // the pattern takes digits alone
 		}
 		kind := m[2]
-		if kind == "w" {
+		if kind == "w" || kind == "v" {
 			kind = "s"
 		}
 		out = append(out, fmt.Sprint(at)+kind)
