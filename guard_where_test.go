@@ -50,3 +50,17 @@ func TestAPieceOfWorkSaysWhereItPanicked(t *testing.T) {
 	require.ErrorContains(t, err, "guard_where_test.go:")
 	require.NotContains(t, err.Error(), "customer")
 }
+
+// A call that ran out of time says that, and is no internal error.
+func TestACallThatTookTooLongSaysSo(t *testing.T) {
+	g := &guard{log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := bounded(ctx, g, "bot asker", "Next", time.Minute, func(ctx context.Context) (int, error) { return 0, ctx.Err() })
+	require.EqualError(t, err, "sangdam: bot asker: Next failed: it was cancelled")
+	_, err = bounded(t.Context(), g, "bot asker", "Next", time.Nanosecond, func(ctx context.Context) (int, error) {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	})
+	require.EqualError(t, err, "sangdam: bot asker: Next failed: it took too long")
+}

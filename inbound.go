@@ -197,8 +197,13 @@ func (e *Engine) quarantine(ctx context.Context, ref driver.LaneRef, env adapter
 }
 
 func kindName(err error) string {
-	if k := errs.KindOf(err); k != nil {
+	switch k := errs.KindOf(err); {
+	case k != nil:
 		return k.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it took too long"
+	case errors.Is(err, context.Canceled):
+		return "it was cancelled"
 	}
 	return "internal error"
 }

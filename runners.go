@@ -175,6 +175,10 @@ func (e *Engine) runAccount(ctx context.Context, ws WorkspaceID, acct channel.Ac
 		cancel()
 	}()
 	err = adapter.Run(run, acct, in)
+	if run.Err() != nil && ctx.Err() == nil { // and what the adapter says is only that it was told to stop
+		err = errs.New(errs.Unavailable, "sangdam: the lease of the account's run was lost: the store, or this process, did not "+
+			"answer for %s, or another process has the account now", e.cfg.Lease)
+	}
 	in.ended.Store(true)
 	cancel()
 	<-kept

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"github.com/sangdam/sangdam/channel/adapter"
 	"github.com/sangdam/sangdam/channel/postcard"
 	"github.com/sangdam/sangdam/channel/postcard/postcardtest"
+	"github.com/sangdam/sangdam/internal/storefault"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store/blob"
 )
@@ -201,6 +203,29 @@ func TestARunIsRepeatedWithPauses(t *testing.T) {
 		require.EqualValues(t, 4, p.runs.Load())
 		stop()
 	})
+}
+
+// A run that ends because the store was away is a consequence of that, which the log
+// tells once: "internal error" sends whoever reads it to the mail server.
+func TestARunThatLosesItsLeaseIsNoInternalError(t *testing.T) {
+	var log bytes.Buffer
+	var fault *storefault.Fault
+	inOffice(t, func(w *officeWorld) {
+		p := w.polled("n1")
+		stop := w.run(w.engine(p))
+		w.pass(3 * time.Second)
+		fault.Crash()
+		w.pass(2 * time.Minute)
+		fault.Revive()
+		w.pass(time.Minute)
+		require.Contains(t, log.String(), "the store works again")
+		require.NotContains(t, log.String(), "an account's events")
+		require.EqualValues(t, 2, p.runs.Load(), "and it is run again")
+		stop()
+	}, withConfig(func(c *sangdam.Config) {
+		c.DB, fault = storefault.Wrap(c.DB, storefault.Plan{})
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	}))
 }
 
 // Switching an account off ends its run, switching it on starts another.
