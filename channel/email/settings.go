@@ -27,9 +27,9 @@ const (
 
 // Encryptions of a connection.
 const (
-	StartTLS = smtpout.StartTLS
-	TLS      = smtpout.TLS   // from the first byte; the default for IMAP
-	Plain    = smtpout.Plain // for a server on this machine; no other gets a password
+	StartTLS = smtpout.StartTLS // "starttls"
+	TLS      = smtpout.TLS      // "tls": from the first byte; the default for IMAP
+	Plain    = smtpout.Plain    // "none": for a server on this machine; no other gets a password
 )
 
 // Settings of an account.

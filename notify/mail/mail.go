@@ -39,9 +39,9 @@ const SecretPassword = "password"
 
 // Encryptions of the connection to the server.
 const (
-	StartTLS = smtpout.StartTLS // the default, required
-	TLS      = smtpout.TLS      // from the first byte, port 465
-	Plain    = smtpout.Plain    // for a server on this machine; no other gets a password
+	StartTLS = smtpout.StartTLS // "starttls": the default, required
+	TLS      = smtpout.TLS      // "tls": from the first byte, port 465
+	Plain    = smtpout.Plain    // "none": for a server on this machine; no other gets a password
 )
 
 // Settings of a target.

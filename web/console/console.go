@@ -43,7 +43,9 @@ type Options struct {
 	// Authenticate says who a request is from: an agent's principal, with the
 	// roles that the host gives. It is asked with every request, and each second
 	// while a page follows the event stream, so that whoever is signed out is cut
-	// off. Its error means: nobody.
+	// off. Its error means: nobody; but one that is sangdam.ErrUnavailable means that
+	// it cannot be told at the moment, such as while the host's database is away. Then
+	// the answer is 503, and nobody is led to SignIn.
 	Authenticate func(*http.Request) (sangdam.Principal, error)
 	// SignIn is the address to which a request for a page is sent when nobody is signed
 	// in; the parameter "next" of its query is set and says where to come back to, and

@@ -114,7 +114,7 @@ func (h *Handler) serving(rt route) http.Handler {
 		q.lang, q.zone = h.languageOf(r), h.zoneOf(r)
 		p, err := h.o.Authenticate(r)
 		if err != nil {
-			q.signIn()
+			q.unknown(err)
 			return
 		}
 		q.p = p
@@ -177,6 +177,18 @@ func (q *request) readForm() error {
 		}
 	}
 	return nil
+}
+
+// unknown answers a request of which Authenticate does not say who it is from.
+func (q *request) unknown(err error) {
+	switch {
+	case !errors.Is(err, sangdam.ErrUnavailable):
+		q.signIn()
+	case q.swaps(), q.asJSON():
+		q.fail(err)
+	default: // a page of the console's own would name who is signed in
+		http.Error(q.w, q.lang.t("error.unavailable"), http.StatusServiceUnavailable)
+	}
 }
 
 // signIn answers a request that nobody is signed in for.

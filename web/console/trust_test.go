@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -116,6 +117,25 @@ func TestN68APanicTellsNothing(t *testing.T) {
 	require.PanicsWithValue(t, said, func() {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/desk/conversations", nil))
 	})
+}
+
+// A host whose sessions cannot be read for a moment signs nobody out: who is led to
+// the sign-in loses what was typed, and cannot sign in there either.
+func TestWhoCannotBeToldAtTheMomentIsNotSignedOut(t *testing.T) {
+	w := newWorld(t)
+	away := fmt.Errorf("the host's database at 10.0.0.7 is away: %w", sangdam.ErrUnavailable)
+	h, err := console.NewHandler(w.eng, console.Options{Prefix: "/desk", SignIn: "/sign-in",
+		Authenticate: func(*http.Request) (sangdam.Principal, error) { return sangdam.Principal{}, away }})
+	require.NoError(t, err)
+	for _, header := range []http.Header{{"Accept": {"text/html"}}, {"Accept": {"text/html"}, "Hx-Request": {"true"}},
+		{"Accept": {"application/json"}}} {
+		rw, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/desk/conversations", nil)
+		r.Header = header
+		h.ServeHTTP(rw, r)
+		require.Equal(t, http.StatusServiceUnavailable, rw.Code, header)
+		require.Empty(t, rw.Header().Get("Location")+rw.Header().Get("HX-Redirect"))
+		require.NotContains(t, rw.Body.String(), "10.0.0.7")
+	}
 }
 
 // TestAConsoleMountedWrongSaysHow: a host that takes the path off the request gets the

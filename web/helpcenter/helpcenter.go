@@ -14,6 +14,15 @@
 // send so much in an hour, and a field that people do not see catches programs
 // that fill everything in.
 //
+// The page is there once the workspace offers a category in its tree of inquiries:
+//
+//	engine.SaveCategory(ctx, host, sangdam.SaveCategory{Tree: ticket.Intake,
+//		Category: ticket.Category{Names: map[string]string{"": "Orders"}, Offered: true}})
+//
+// or the same by the console's pages; until then it says that no inquiries are taken.
+// Answers reach the customer by a mail target (sangdam.SaveTarget) that the workspace
+// names in sangdam.TicketRouting.AnswerBy.
+//
 // Begin with NewHandler; NewRatings is the page behind the rating links of mails.
 // It holds no articles, and no list of a customer's own inquiries.
 package helpcenter
