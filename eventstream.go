@@ -1,10 +1,12 @@
 package sangdam
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 )
@@ -19,11 +21,16 @@ const (
 	// writeWithin is how long one write may take before the connection is given
 	// up: a reader that stands still costs nobody anything.
 	writeWithin = 10 * time.Second
+	// askedAgain is how often it is asked whose stream it is: what signing out at the
+	// host's may take.
+	askedAgain = 5 * time.Second
 )
 
 // EventStream serves Engine.Stream as server-sent events, to pages that the
 // host makes. The function who authenticates a request; when it returns an
-// error, the answer has the status that HTTPStatus gives for it.
+// error, the answer has the status that HTTPStatus gives for it. It is asked again
+// every five seconds while the stream is open, with the same request, and the stream
+// ends when it returns an error or another principal.
 //
 // Each event is "event: change" with the JSON of a store.Event. The last one of
 // a batch carries the cursor as its id: a browser that connects again, to this
@@ -50,7 +57,10 @@ func EventStream(e *Engine, who func(*http.Request) (Principal, error)) http.Han
 		if cursor == "" {
 			cursor = r.URL.Query().Get("cursor")
 		}
-		serveStream(e, w, r, p, cursor)
+		serveStream(e, w, r, p, cursor, func() bool {
+			now, err := who(r)
+			return err == nil && reflect.DeepEqual(now, p)
+		})
 	})
 }
 
@@ -80,18 +90,22 @@ func (s sse) write(format string, args ...any) error {
 	return s.ctl.Flush()
 }
 
-func serveStream(e *Engine, w http.ResponseWriter, r *http.Request, p Principal, cursor string) {
+// serveStream serves one connection until it, the engine's run or the session ends;
+// same says whether it is still the principal's.
+func serveStream(e *Engine, w http.ResponseWriter, r *http.Request, p Principal, cursor string, same func() bool) {
+	ctx, stop := context.WithCancel(r.Context()) // the feed is followed no longer than the connection is served
+	defer stop()
 	batches, failed := make(chan Batch), make(chan error, 1)
 	go func() {
 		defer close(batches)
-		for b, err := range e.Stream(r.Context(), p, cursor) {
+		for b, err := range e.Stream(ctx, p, cursor) {
 			if err != nil {
 				failed <- err
 				return
 			}
 			select {
 			case batches <- b:
-			case <-r.Context().Done():
+			case <-ctx.Done():
 				return
 			}
 		}
@@ -103,8 +117,9 @@ func serveStream(e *Engine, w http.ResponseWriter, r *http.Request, p Principal,
 		return
 	}
 	every, line := beatOf(r)
-	beat := time.NewTicker(every)
+	beat, asked := time.NewTicker(every), time.NewTicker(askedAgain)
 	defer beat.Stop()
+	defer asked.Stop()
 	begun := false
 	for {
 		var err error
@@ -125,6 +140,10 @@ func serveStream(e *Engine, w http.ResponseWriter, r *http.Request, p Principal,
 		case <-beat.C:
 			if begun {
 				err = out.write("%s", line)
+			}
+		case <-asked.C:
+			if !same() {
+				return
 			}
 		}
 		if err != nil {

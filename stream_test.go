@@ -329,6 +329,49 @@ func TestEventStreamOverHTTP(t *testing.T) {
 	require.Equal(t, "reload", gone.kind)
 }
 
+// Whoever is signed out at the host's, or has other roles there, is cut off within
+// seconds: a stream stays open for days, and was asked about at its beginning alone.
+func TestAnEventStreamEndsWithTheSession(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for name, after := range map[string]func() (sangdam.Principal, error){
+			"signed out":  func() (sangdam.Principal, error) { return sangdam.Principal{}, sangdam.ErrPermissionDenied },
+			"other roles": func() (sangdam.Principal, error) { return sangdam.AgentPrincipal(ws, "a1"), nil },
+			"somebody else": func() (sangdam.Principal, error) {
+				return sangdam.AgentPrincipal(ws, "a2", sangdam.RoleAdministrator), nil
+			},
+		} {
+			var ended atomic.Bool
+			stream := sangdam.EventStream(w.eng, func(*http.Request) (sangdam.Principal, error) {
+				if ended.Load() {
+					return after()
+				}
+				return sangdam.AgentPrincipal(ws, "a1", sangdam.RoleAdministrator), nil
+			})
+			ctx, cancel := context.WithCancel(w.ctx)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				stream.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/events?beat=60", nil))
+			}()
+			w.pass(time.Minute)
+			select {
+			case <-done:
+				require.Fail(t, "it ended although nothing changed", name)
+			default:
+			}
+			ended.Store(true)
+			w.pass(6 * time.Second)
+			select {
+			case <-done:
+			default:
+				require.Fail(t, "it goes on", name)
+			}
+			cancel()
+			<-done
+		}
+	})
+}
+
 // After an older copy of a SQLite file was put back and has grown past a place, whoever
 // comes back with it is told to read anew, in whichever way it follows.
 func TestPlacesFromBeforeAnOlderCopyReload(t *testing.T) {
