@@ -33,7 +33,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	s := emailtest.New(emailtest.Options{Address: *desk})
 	defer s.Close()
 	return emukit.Serve(ctx, func(at []net.Addr) {
-		fmt.Fprintf(out, "IMAP %s, SMTP %s, encryption none, user desk, password secret\n%s's mailbox: http://%s/\n", at[0], at[1], *customer, at[2])
+		fmt.Fprintf(out, "IMAP %s, SMTP %s, encryption none, user desk, password secret\n%s's mailbox: http://%s/\n",
+			at[0], at[1], *customer, at[2])
 	}, emukit.Service{Addr: *imap, Serve: s.ServeIMAP}, emukit.Service{Addr: *smtp, Serve: s.ServeSMTP},
 		emukit.Web(*web, s.Page(*customer)))
 }
