@@ -13,7 +13,6 @@ import (
 	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/routing"
-	"github.com/sangdam/sangdam/routing/validate"
 )
 
 // Setup is what a workspace shall have. A host keeps it in a file beside its
@@ -149,11 +148,7 @@ func (e *Engine) Plan(ctx context.Context, p Principal, s Setup) (plan Applied, 
 		if plan, err = u.applySetup(s); err != nil {
 			return err
 		}
-		cfg, err := u.tx.Config().Configuration(u.ctx, 0)
-		if err != nil {
-			return err
-		}
-		return cmp.Or(validate.Configuration(cfg, e.strategyNames()...), errPlanned)
+		return cmp.Or(u.wholeSetUp(), errPlanned)
 	})
 	if errors.Is(err, errPlanned) {
 		return plan, nil

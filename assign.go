@@ -47,7 +47,7 @@ func (u *unit) enqueue(acct channel.Account, d *draft.Draft, m conversation.Mess
 		return err
 	}
 	if q := u.s.routing.Queues[it.Queue]; q.Desk == "" && !u.s.staffed(q, d.C.Desk) {
-		d.MoveTo(acct.Desk, u.p.actor()) // a transfer took it away, and the desk has no part in this queue
+		d.MoveTo(acct.Desk, u.p.actor()) // a transfer took it away, and the desk has no part in this queue, or is out of use
 	}
 	stream := u.s.routing.WorkStreams[d.C.WorkStream]
 	if d.C.LastAgent != "" && stream.KeepAgentFor > 0 {

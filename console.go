@@ -26,8 +26,9 @@ type Directory struct {
 	Agents []Colleague                `json:"agents"` // by id
 	Desks  map[routing.DeskID]string  `json:"desks"`
 	Queues map[routing.QueueID]string `json:"queues"`
-	// RetiredQueues are those of Queues that are out of use: whoever chooses a queue
-	// is better not shown them.
+	// RetiredDesks and RetiredQueues are those of them that are out of use: whoever
+	// chooses one is better not shown them.
+	RetiredDesks  []routing.DeskID                   `json:"retired_desks,omitempty"`
 	RetiredQueues []routing.QueueID                  `json:"retired_queues,omitempty"`
 	WorkStreams   map[routing.WorkStreamID]string    `json:"work_streams"`
 	Accounts      map[channel.AccountID]NamedAccount `json:"accounts"`
@@ -91,7 +92,9 @@ func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) 
 // name fills in what there is by its names.
 func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 	for id, d := range s.routing.Desks {
-		out.Desks[id] = d.Name
+		if out.Desks[id] = d.Name; d.Retired {
+			out.RetiredDesks = append(out.RetiredDesks, id)
+		}
 		out.Members[id] = slices.DeleteFunc(slices.Clone(s.routing.Members[id]), func(a routing.AgentID) bool { return !seen[a] })
 	}
 	for id, q := range s.routing.Queues {
@@ -99,6 +102,7 @@ func (out *Directory) name(s *settings, seen map[routing.AgentID]bool) {
 			out.RetiredQueues = append(out.RetiredQueues, id)
 		}
 	}
+	slices.Sort(out.RetiredDesks)
 	slices.Sort(out.RetiredQueues)
 	for id, w := range s.routing.WorkStreams {
 		out.WorkStreams[id] = w.Name

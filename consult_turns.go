@@ -41,7 +41,7 @@ func (u *unit) askNext(d *draft.Draft, how conversation.ConsultationState, reaso
 	asked := append([]routing.AgentID{c.By}, c.Before...)
 	decision, left := board.Consult(it, q, u.s.routing.Members[u.deskOf(it)], agents, asked, u.e.cfg.Seed, now)
 	switch {
-	case !left || q.Retired || !now.Before(c.Ends):
+	case !left || q.Retired || u.s.routing.Desks[c.Desk].Retired || !now.Before(c.Ends):
 		d.EndConsultation(how, reason, u.p.actor())
 	case decision.Agent != "":
 		u.consulted = append(u.consulted, decision)

@@ -42,7 +42,8 @@ func (s *settings) staffed(q routing.Queue, d routing.DeskID) bool {
 	if q.Desk != "" {
 		d = q.Desk
 	}
-	return !q.Retired && slices.ContainsFunc(q.Members, func(a routing.AgentID) bool { return s.member(d, a) })
+	return !q.Retired && !s.routing.Desks[d].Retired &&
+		slices.ContainsFunc(q.Members, func(a routing.AgentID) bool { return s.member(d, a) })
 }
 
 // toDesk takes a conversation to the desk that the queue works for.
@@ -58,8 +59,10 @@ func (u *unit) transferTarget(d *draft.Draft, it routing.QueueID, c Transfer) (r
 	cfg := u.s.routing
 	desk, queue := c.Desk, c.Queue
 	if desk != "" {
-		if _, ok := cfg.Desks[desk]; !ok {
+		if had, ok := cfg.Desks[desk]; !ok {
 			return "", "", errs.New(errs.Invalid, "sangdam: there is no desk %s", desk)
+		} else if had.Retired {
+			return "", "", outOfUse(kindDesk, string(desk))
 		}
 	}
 	if queue == "" {
@@ -78,7 +81,9 @@ func (u *unit) transferTarget(d *draft.Draft, it routing.QueueID, c Transfer) (r
 		return "", "", errs.New(errs.Invalid, "sangdam: queue %s works for desk %s, not for desk %s", queue, q.Desk, desk)
 	}
 	if desk == "" {
-		desk = d.C.Desk
+		if desk = d.C.Desk; cfg.Desks[desk].Retired {
+			desk = u.s.accounts[d.C.Account].Desk // where its customer is answered now
+		}
 		if q.Desk != "" {
 			desk = q.Desk
 		}

@@ -35,22 +35,54 @@ func (u *unit) mayRetireQueue(before, q routing.Queue) error {
 	if err != nil {
 		return err
 	}
-	if len(by) > 0 {
-		return errs.New(errs.Invalid, "sangdam: queue %s is named by %s; change them first, then take it out of use", q.ID,
-			strings.Join(by, ", "))
+	return u.nothingLeft(leaving{kind: "queue", id: string(q.ID), by: by, members: append(slices.Clone(before.Members), q.Members...),
+		asks:  func(c storedConsultation) bool { return c.Queue == q.ID },
+		holds: func(it routing.Item) bool { return it.Queue == q.ID }})
+}
+
+// mayRetireDesk does the same for a desk. Tickets and conversations that nobody is to be
+// found for stay where they are: its agents go on seeing them, and a customer who writes
+// again is answered where the account is then.
+func (u *unit) mayRetireDesk(before, d routing.Desk) error {
+	if !d.Retired || before.Retired {
+		return nil
 	}
-	asked, err := u.consulting(append(slices.Clone(before.Members), q.Members...))
+	by, err := u.actingOn(func(r referred) bool { return r.toDesk() == d.ID })
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(asked, func(c storedConsultation) bool { return c.Queue == q.ID }) {
-		return errs.New(errs.Invalid, "sangdam: an agent of queue %s is asked whether to take a conversation over; wait for the answer, "+
-			"then take it out of use", q.ID)
+	return u.nothingLeft(leaving{kind: kindDesk, id: string(d.ID), by: by, members: u.s.routing.Members[d.ID],
+		asks:  func(c storedConsultation) bool { return c.Desk == d.ID },
+		holds: func(it routing.Item) bool { return it.Desk == d.ID }})
+}
+
+// leaving is what is to be taken out of use.
+type leaving struct {
+	kind, id string
+	by       []string          // what leads there
+	members  []routing.AgentID // who may be asked to take a conversation over there
+	asks     func(storedConsultation) bool
+	holds    func(routing.Item) bool
+}
+
+// nothingLeft refuses to take out of use what something leads to, or where work is left.
+func (u *unit) nothingLeft(l leaving) error {
+	if len(l.by) > 0 {
+		return errs.New(errs.Invalid, "sangdam: %s %s is named by %s; change them first, then take it out of use", l.kind, l.id,
+			strings.Join(l.by, ", "))
+	}
+	asked, err := u.consulting(l.members)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(asked, l.asks) {
+		return errs.New(errs.Invalid, "sangdam: an agent of %s %s is asked whether to take a conversation over; wait for the answer, then "+
+			"take it out of use", l.kind, l.id)
 	}
 	waiting, taken := 0, 0
 	err = u.tx.Work().Open(u.ctx, func(it routing.Item) {
 		switch {
-		case it.Queue != q.ID:
+		case !l.holds(it):
 		case it.State.Waits():
 			waiting++
 		default:
@@ -58,10 +90,34 @@ func (u *unit) mayRetireQueue(before, q routing.Queue) error {
 		}
 	})
 	if err == nil && waiting+taken > 0 {
-		err = errs.New(errs.Invalid, "sangdam: in queue %s %d conversations, tickets or other pieces of work wait, and agents have %d; "+
-			"transfer or end them first, then take it out of use", q.ID, waiting, taken)
+		err = errs.New(errs.Invalid, "sangdam: in %s %s %d conversations, tickets or other pieces of work wait, and agents have %d; "+
+			"transfer or end them first, then take it out of use", l.kind, l.id, waiting, taken)
 	}
 	return err
+}
+
+// accountsInUse refuses that an account is on a desk or work stream that is out of use.
+// It is asked of the whole, since a set-up may move the account in the same command.
+func (u *unit) accountsInUse(cfg routing.Configuration) error {
+	accounts, err := u.tx.Accounts().Accounts(u.ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		switch {
+		case a.Deleted:
+		case cfg.Desks[a.Desk].Retired:
+			return onOutOfUse(kindDesk, string(a.Desk), a.Name)
+		case cfg.WorkStreams[a.WorkStream].Retired:
+			return onOutOfUse("work stream", string(a.WorkStream), a.Name)
+		}
+	}
+	return nil
+}
+
+func onOutOfUse(kind, id, account string) error {
+	return errs.New(errs.Invalid, "sangdam: %s %s is out of use, but account %q is on it: move that to another, or bring it back into use",
+		kind, id, account)
 }
 
 // leadToQueue names what outside of the configuration leads to the queue.

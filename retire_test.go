@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sangdam/sangdam"
+	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 	"github.com/sangdam/sangdam/trigger"
@@ -311,5 +313,220 @@ func TestASetUpTakesAQueueOutOfUse(t *testing.T) {
 		setup.Queues[0].Retired = false
 		require.NoError(t, errOf(apply()))
 		require.False(t, w.configuration().Queues["spare"].Retired)
+	})
+}
+
+// retireDesk takes a desk out of use, or brings it back, and retireStream a work stream.
+func (w *replayWorld) retireDesk(id routing.DeskID, retired bool) error {
+	w.t.Helper()
+	d := w.configuration().Desks[id]
+	d.Retired = retired
+	return errOf(w.eng.SaveDesk(w.ctx, w.host, sangdam.SaveDesk{Desk: d}))
+}
+
+func (w *replayWorld) retireStream(id routing.WorkStreamID, retired bool) error {
+	w.t.Helper()
+	s := w.configuration().WorkStreams[id]
+	s.Retired = retired
+	return errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: s}))
+}
+
+// onDesk moves the account to a desk and a work stream.
+func (w *replayWorld) onDesk(d routing.DeskID, s routing.WorkStreamID) error {
+	w.t.Helper()
+	a := accountOf(w.t, w, w.acct.ID)
+	a.Desk, a.WorkStream = d, s
+	return errOf(w.eng.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: a}))
+}
+
+// A desk that anything leads to stays in use, and so does one with work; what leads
+// there or is on it is named. Afterwards nothing can be made to lead there.
+func TestADeskIsOutOfUseOnceNothingLeadsThere(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		withTickets(w.world, "a1", "a2")
+		w.billing()
+		e, ctx, p := w.eng, w.ctx, w.host
+		queue := func(d routing.DeskID) func() error {
+			return func() error {
+				q := w.configuration().Queues["billing"]
+				q.Desk = d
+				return errOf(e.SaveQueue(ctx, p, sangdam.SaveQueue{Queue: q}))
+			}
+		}
+		account := func(d routing.DeskID) func() error { return func() error { return w.onDesk(d, "line") } }
+		macro := func(subject string, does trigger.Action) [2]func() error {
+			var saved sangdam.Saved
+			return [2]func() error{func() (err error) {
+				m := sangdam.Macro{ID: "bill", Title: "Bill it", Subject: subject, Actions: []trigger.Action{does}}
+				made, err := e.SaveMacro(ctx, p, sangdam.SaveMacro{Macro: m})
+				saved = made
+				return err
+			}, func() error { return e.DeleteMacro(ctx, p, sangdam.DeleteMacro{Macro: "bill", Version: saved.Version}) }}
+		}
+		require.NoError(t, queue("")())
+		namers := map[string][2]func() error{
+			`queue "billing"`: {queue("billing"), queue("")},
+			`account "Shop"`:  {account("billing"), account("support")},
+			`macro "Bill it"`: macro("conversation", trigger.Do(action.Queue, action.QueueParams{Desk: "billing", Queue: "billing"})),
+			`macro "Bill`:     macro("ticket", trigger.Do(action.Set, action.SetParams{Field: "desk", Value: "billing"})),
+		}
+		for says, by := range namers {
+			require.NoError(t, by[0](), says)
+			err := w.retireDesk("billing", true)
+			require.ErrorIs(t, err, sangdam.ErrInvalid, says)
+			require.ErrorContains(t, err, says)
+			require.NoError(t, by[1](), says)
+		}
+		require.NoError(t, errOf(e.Enqueue(ctx, p, sangdam.Enqueue{Subject: order("7"), Queue: "billing", Desk: "billing"})))
+		require.ErrorContains(t, w.retireDesk("billing", true), "wait")
+		require.NoError(t, e.Finish(ctx, p, sangdam.Finish{Subject: order("7")}))
+
+		require.NoError(t, w.retireDesk("billing", true))
+		for says, by := range namers {
+			err := by[0]()
+			require.ErrorIs(t, err, sangdam.ErrInvalid, says)
+			require.ErrorContains(t, err, "out of use", says)
+		}
+		for _, give := range []func() error{
+			func() error {
+				return errOf(e.Enqueue(ctx, p, sangdam.Enqueue{Subject: order("7"), Queue: "billing", Desk: "billing"}))
+			},
+			func() error { return errOf(e.OpenTicket(ctx, p, sangdam.OpenTicket{Title: "A bill", Desk: "billing"})) },
+		} {
+			err := give()
+			require.ErrorIs(t, err, sangdam.ErrInvalid)
+			require.ErrorContains(t, err, "out of use")
+		}
+		d, err := e.Directory(ctx, p)
+		require.NoError(t, err)
+		require.Equal(t, []routing.DeskID{"billing"}, d.RetiredDesks)
+		require.Equal(t, "Billing", d.Desks["billing"])
+		err = errOf(e.SaveDesk(ctx, p, sangdam.SaveDesk{Desk: routing.Desk{ID: "bills", Name: "Billing"}, Agent: "b1"}))
+		require.ErrorIs(t, err, sangdam.ErrAlreadyExists, "its name stands for it")
+		require.ErrorContains(t, err, "out of use")
+		require.NoError(t, w.retireDesk("billing", false))
+		for says, by := range namers {
+			require.NoError(t, by[0](), says)
+			require.NoError(t, by[1](), says)
+		}
+	})
+}
+
+// What a customer began on a desk that is out of use goes on where the account is now.
+func TestACustomerOfADeskOutOfUseGoesOnElsewhere(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		w.billing()
+		w.online("a1", "b1")
+		mina := w.line.User("Mina")
+		owned := w.begun(mina, "about my bill")
+		require.NoError(t, errOf(w.eng.Transfer(w.ctx, w.agent(owned.Agent),
+			sangdam.Transfer{Conversation: owned.Conversation, Desk: "billing"})))
+		w.settle()
+		require.NoError(t, w.retireQueueOnceFree(owned.Conversation))
+		require.NoError(t, w.retireDesk("billing", true))
+		require.Equal(t, routing.DeskID("billing"), w.detail(owned.Conversation).Conversation.Desk, "it is where it was")
+		_, err := w.eng.Conversation(w.ctx, w.agent("b1"), owned.Conversation)
+		require.NoError(t, err, "and seen by who saw it")
+		mina.SendText("and now?")
+		w.settle()
+		d := w.detail(owned.Conversation)
+		require.Equal(t, routing.DeskID("support"), d.Conversation.Desk)
+		require.Equal(t, routing.QueueID("q"), d.Item.Queue)
+	}, longOffers)
+}
+
+// retireQueueOnceFree lets billing's conversation wait for its customer, and takes the
+// queue out of use.
+func (w *replayWorld) retireQueueOnceFree(c conversation.ID) error {
+	w.t.Helper()
+	require.ErrorContains(w.t, w.retireDesk("billing", true), "agents have 0", "it is offered")
+	w.acceptOf(c)
+	require.ErrorContains(w.t, w.retireDesk("billing", true), "agents have 1")
+	require.NoError(w.t, errOf(w.eng.Wait(w.ctx, w.agent("b1"), sangdam.Wait{Conversation: c})))
+	w.settle()
+	require.ErrorContains(w.t, w.retireDesk("billing", true), `queue "billing"`)
+	return w.retireQueue("billing", true)
+}
+
+// A work stream goes out of use once no account is on it. What was begun on it goes on
+// as it says, so that where it leads stays in use.
+func TestAWorkStreamIsOutOfUseOnceNoAccountIsOnIt(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		w.spare()
+		w.online("a1", "a2")
+		owned := w.begun(w.line.User("Mina"), "hello")
+		next := w.configuration().WorkStreams["line"]
+		next.ID, next.Name, next.Version, next.Queue = "next", "Next", 0, "spare"
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: next})))
+		err := w.retireStream("line", true)
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		require.ErrorContains(t, err, `account "Shop"`)
+
+		cfg := w.configuration()
+		stream, account := cfg.WorkStreams["line"], accountOf(t, w, w.acct.ID)
+		stream.Retired, account.WorkStream = true, "next"
+		setup := sangdam.Setup{WorkStreams: []routing.WorkStream{stream}, Accounts: []channel.Account{account}}
+		require.NoError(t, errOf(w.eng.Plan(w.ctx, w.host, setup)))
+		require.NoError(t, errOf(w.eng.Apply(w.ctx, w.host, sangdam.Apply{Setup: setup})), "both at once")
+		require.True(t, w.configuration().WorkStreams["line"].Retired)
+		for _, save := range []func() error{func() error { return w.onDesk("support", "line") }, func() error {
+			setup.Accounts[0].WorkStream = "line"
+			return errOf(w.eng.Plan(w.ctx, w.host, setup))
+		}} {
+			err = save()
+			require.ErrorIs(t, err, sangdam.ErrInvalid)
+			require.ErrorContains(t, err, "out of use")
+		}
+		w.answer(owned.Agent, owned.Conversation, "hi")
+		require.NoError(t, errOf(w.eng.End(w.ctx, w.agent(owned.Agent), sangdam.End{Conversation: owned.Conversation, Final: true})))
+		w.settle()
+		require.ErrorContains(t, w.retireQueue("q", true), `work stream "line"`)
+		require.NoError(t, errOf(w.eng.Reopen(w.ctx, w.host, sangdam.Reopen{Conversation: owned.Conversation})))
+		require.Equal(t, routing.QueueID("q"), w.detail(owned.Conversation).Item.Queue)
+		w.line.User("Sora").SendText("hello")
+		w.settle()
+		require.Equal(t, routing.QueueID("spare"), w.of(w.line.User("Sora")).Item.Queue)
+		require.NoError(t, w.retireStream("line", false))
+	}, longOffers)
+}
+
+// Whoever leads something to a desk or work stream at the moment at which it is taken out
+// of use comes first or is refused.
+func TestNothingIsLedToWhatIsTakenOutOfUse(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		w.billing()
+		cfg := w.cfg
+		cfg.Node = "n2"
+		second, err := sangdam.New(cfg)
+		require.NoError(t, err)
+		_, err = second.Directory(w.ctx, w.host)
+		require.NoError(t, err)
+		q := w.configuration().Queues["billing"]
+		q.Desk = ""
+		w.saveQueue(q)
+		stream := w.configuration().WorkStreams["line"]
+		stream.ID, stream.Version = "next", 0
+		require.NoError(t, errOf(w.eng.SaveWorkStream(w.ctx, w.host, sangdam.SaveWorkStream{WorkStream: stream})))
+		for range 5 {
+			require.NoError(t, w.retireDesk("billing", false))
+			require.NoError(t, w.retireStream("next", false))
+			account := accountOf(t, w, w.acct.ID)
+			account.WorkStream = "next"
+			var works, retires, moves, ends error
+			var all sync.WaitGroup
+			all.Go(func() {
+				works = errOf(second.Enqueue(w.ctx, w.host, sangdam.Enqueue{Subject: order("1"), Queue: "billing", Desk: "billing"}))
+			})
+			all.Go(func() { moves = errOf(second.SaveAccount(w.ctx, w.host, sangdam.SaveAccount{Account: account})) })
+			all.Go(func() { retires = w.retireDesk("billing", true) })
+			all.Go(func() { ends = w.retireStream("next", true) })
+			all.Wait()
+			assert.NotEqual(t, works == nil, retires == nil, "one is obeyed: %v, %v", works, retires)
+			assert.NotEqual(t, moves == nil, ends == nil, "one is obeyed: %v, %v", moves, ends)
+			if works == nil {
+				require.NoError(t, w.eng.Finish(w.ctx, w.host, sangdam.Finish{Subject: order("1")}))
+			}
+			require.NoError(t, w.onDesk("support", "line"))
+		}
 	})
 }

@@ -86,15 +86,24 @@ func configure[T any](ctx context.Context, e *Engine, c call, r Resource, fn fun
 		if err != nil {
 			return zero, err
 		}
-		cfg, err := u.tx.Config().Configuration(u.ctx, 0)
-		if err != nil {
-			return zero, err
-		}
-		if err := validate.Configuration(cfg, e.strategyNames()...); err != nil {
+		if err := u.wholeSetUp(); err != nil {
 			return zero, err
 		}
 		return result, u.configured()
 	})
+}
+
+// wholeSetUp refuses a configuration that cannot work as a whole, as this transaction
+// would leave it.
+func (u *unit) wholeSetUp() error {
+	cfg, err := u.tx.Config().Configuration(u.ctx, 0)
+	if err != nil {
+		return err
+	}
+	if err := validate.Configuration(cfg, u.e.strategyNames()...); err != nil {
+		return err
+	}
+	return u.accountsInUse(cfg)
 }
 
 func (e *Engine) strategyNames() []string {
@@ -116,9 +125,11 @@ type SaveDesk struct {
 }
 
 // SaveDesk carries the command out. ErrStale when the desk is not of the
-// version given, ErrAlreadyExists when a new one's id or name is taken,
-// ErrInvalid for a new one without an agent, ErrNotFound when there is no such
-// agent.
+// version given, ErrAlreadyExists when a new one's id or name is taken, also by one
+// that is out of use, ErrInvalid for a new one without an agent, ErrNotFound when
+// there is no such agent. A desk goes out of use (Desk.Retired) once nothing leads
+// there and nothing waits on it or is worked on: ErrInvalid names the accounts,
+// queues, triggers and macros that name it, or says how much does.
 func (e *Engine) SaveDesk(ctx context.Context, p Principal, c SaveDesk) (Saved, error) {
 	r := Resource{Kind: "desk", ID: string(c.Desk.ID)}
 	saved, _, err := configure(ctx, e, call{opSaveDesk, p, c.Key, c}, r,
@@ -139,6 +150,9 @@ func (u *unit) saveDesk(d routing.Desk, first routing.AgentID) (_ Saved, err err
 		return Saved{}, err
 	}
 	if err := u.fromToday("desk "+string(d.ID), d.Hours, old.Hours); err != nil {
+		return Saved{}, err
+	}
+	if err := u.mayRetireDesk(old, d); err != nil {
 		return Saved{}, err
 	}
 	if err := u.tx.Config().SaveDesk(u.ctx, d); err != nil {
@@ -275,7 +289,8 @@ type SaveWorkStream struct {
 }
 
 // SaveWorkStream carries the command out; ErrStale when the work stream is not
-// of the version given. Its Bot must be registered.
+// of the version given. Its Bot must be registered. A work stream goes out of use
+// (WorkStream.Retired) once no account is on it: ErrInvalid names those that are.
 func (e *Engine) SaveWorkStream(ctx context.Context, p Principal, c SaveWorkStream) (Saved, error) {
 	r := Resource{Kind: "work_stream", ID: string(c.WorkStream.ID)}
 	saved, _, err := configure(ctx, e, call{opSaveWorkStream, p, c.Key, c}, r,

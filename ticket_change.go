@@ -169,8 +169,10 @@ func (u *unit) applyChange(d *ticket.Draft, c TicketChange) error {
 		}
 	}
 	if c.Desk != nil {
-		if _, ok := u.s.routing.Desks[*c.Desk]; !ok && *c.Desk != "" {
+		if had, ok := u.s.routing.Desks[*c.Desk]; !ok && *c.Desk != "" {
 			return errs.New(errs.Invalid, "sangdam: there is no desk %s", *c.Desk)
+		} else if had.Retired && *c.Desk != d.T.Desk {
+			return outOfUse(kindDesk, string(*c.Desk))
 		}
 		d.T.Desk = *c.Desk
 	}

@@ -74,8 +74,8 @@ func answerUnsent(number int64) Warning {
 
 // OpenTicket carries the command out. *ticket.MissingFields (ErrInvalid) when
 // an agent leaves an agents' field empty that is required; ErrInvalid for a
-// category, group or agent that does not exist or cannot be given; ErrNotFound
-// for a conversation or contact that the principal may not see.
+// category, group or agent that does not exist or cannot be given, and for a desk
+// that is out of use; ErrNotFound for a conversation or contact that the principal may not see.
 func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (TicketState, error) {
 	return command(ctx, e, call{opOpenTicket, p, c.Key, c}, func(u *unit) (TicketState, error) {
 		t := c.ticket()
@@ -91,6 +91,9 @@ func (e *Engine) OpenTicket(ctx context.Context, p Principal, c OpenTicket) (Tic
 		}
 		if err := u.off(SwitchTicket); err != nil {
 			return TicketState{}, err
+		}
+		if u.s.routing.Desks[c.Desk].Retired {
+			return TicketState{}, outOfUse(kindDesk, string(c.Desk))
 		}
 		t.Channel = cmp.Or(t.Channel, openedOn(p.Kind))
 		if err := u.requester(&t); err != nil {

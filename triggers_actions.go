@@ -122,6 +122,18 @@ type referred struct {
 	Desk   routing.DeskID    `json:"desk"`
 	Group  string            `json:"group"`
 	Bot    string            `json:"bot"`
+	// Field and Value are those of an action that sets a field.
+	Field string `json:"field"`
+	Value any    `json:"value"`
+}
+
+// toDesk is the desk that the action moves to: a conversation with its queue, a ticket by
+// its field; empty for none.
+func (r referred) toDesk() routing.DeskID {
+	if to, is := r.Value.(string); is && r.Field == "desk" {
+		return routing.DeskID(to)
+	}
+	return r.Desk
 }
 
 // references reads what the trigger's actions name.
@@ -149,8 +161,10 @@ func (u *unit) knownInActions(t trigger.Trigger) error {
 		} else if q.Retired {
 			return outOfUse("queue", string(r.Queue))
 		}
-		if _, ok := u.s.routing.Desks[r.Desk]; r.Desk != "" && !ok {
+		if d, ok := u.s.routing.Desks[r.toDesk()]; r.Desk != "" && !ok {
 			return bad("desk", string(r.Desk))
+		} else if d.Retired {
+			return outOfUse(kindDesk, string(r.toDesk()))
 		}
 		if r.Bot != "" && u.e.bots[r.Bot] == nil {
 			return bad("bot", r.Bot)

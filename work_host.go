@@ -83,7 +83,7 @@ func hostItem(s routing.Subject) (routing.ItemID, error) {
 // lists it, and the feed has events of its item. Work that waits already is
 // changed and keeps its place in the queue; work that an agent has is taken
 // back and waits at the end. ErrNotFound for a queue or desk that does not
-// exist; ErrInvalid for a queue that is out of use, for a Subject, Permission, presence or way to match skills
+// exist; ErrInvalid for one that is out of use, for a Subject, Permission, presence or way to match skills
 // that there is not, for a Cost outside 0 to 1,000,000, and for an OfferFor below 0
 // or, unless it is 0, below a millisecond.
 func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, error) {
@@ -106,8 +106,10 @@ func (e *Engine) Enqueue(ctx context.Context, p Principal, c Enqueue) (Saved, er
 		if queue.Retired {
 			return Saved{}, outOfUse("queue", string(c.Queue))
 		}
-		if _, ok := u.s.routing.Desks[desk]; !ok && desk != "" {
+		if had, ok := u.s.routing.Desks[desk]; !ok && desk != "" {
 			return Saved{}, noSuch("desk")
+		} else if had.Retired {
+			return Saved{}, outOfUse(kindDesk, string(desk))
 		}
 		if !slices.Contains([]routing.Permission{"", routing.PermitChat, routing.PermitTicket}, c.Permission) {
 			return Saved{}, errs.New(errs.Invalid, "sangdam: work needs the permission for chats or that for tickets")

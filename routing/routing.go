@@ -117,6 +117,11 @@ type Desk struct {
 	Messages map[string]map[string]string `json:"messages,omitempty"`
 	// Since is when the desk was made; the engine keeps it.
 	Since time.Time `json:"since,omitzero"`
+	// Retired takes the desk out of use: no account and no queue may be on it, and
+	// whoever chooses a desk is not shown it. It keeps its id and name, by which the
+	// past calls it, and its agents, who go on seeing what they saw; false brings it
+	// back.
+	Retired bool `json:"retired,omitempty"`
 }
 
 // Mode says how work reaches agents.
@@ -213,6 +218,9 @@ type WorkStream struct {
 	Hours *hours.Calendar `json:"hours,omitempty"`
 	// Messages are automated messages: event, then language.
 	Messages map[string]map[string]string `json:"messages,omitempty"`
+	// Retired takes the work stream out of use: no account may be on it. What was begun
+	// on it goes on as it says, and false brings it back.
+	Retired bool `json:"retired,omitempty"`
 }
 
 // Rule of classification (RT2): when When holds, the set fields apply; later

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -128,6 +129,10 @@ func (r config) SaveDesk(ctx context.Context, d routing.Desk) error {
 		return err
 	}
 	if len(named) > 0 && named[0].ID != string(d.ID) {
+		if other, err := deskRows.decode(named[0]); err != nil || other.Retired {
+			return cmp.Or(err, errs.New(errs.AlreadyExists, "store: desk %q, which is out of use, has the same name; choose another, or "+
+				"bring that back into use", named[0].ID))
+		}
 		return errs.New(errs.AlreadyExists, "store: desk %q has the same name; choose another", named[0].ID)
 	}
 	row, err := deskRows.draft(ctx, r.t, string(d.ID))

@@ -8,10 +8,19 @@ import (
 	"github.com/sangdam/sangdam/routing"
 )
 
-// retired refuses that anything leads to a queue that is out of use, and names all that
-// does. Rules of overflow of a queue that is out of use itself lead nowhere: nothing
-// waits there.
+// retired refuses that anything leads to a queue or desk that is out of use, and names
+// all that does. A queue that is out of use itself leads nowhere, since nothing waits
+// there. A work stream that is does: what was begun on it may be queued again.
 func retired(c routing.Configuration) error {
+	for _, id := range sorted(c.Desks) {
+		if !c.Desks[id].Retired {
+			continue
+		}
+		if by := workFor(c, id); len(by) > 0 {
+			return errs.New(errs.Invalid, "routing: desk %q is out of use, but %s work for it: change that first, or bring the desk back "+
+				"into use", id, strings.Join(by, ", "))
+		}
+	}
 	for _, id := range sorted(c.Queues) {
 		if !c.Queues[id].Retired {
 			continue
@@ -22,6 +31,16 @@ func retired(c routing.Configuration) error {
 		}
 	}
 	return nil
+}
+
+// workFor names the queues that work for the desk.
+func workFor(c routing.Configuration, desk routing.DeskID) (by []string) {
+	for _, id := range sorted(c.Queues) {
+		if q := c.Queues[id]; q.Desk == desk && !q.Retired {
+			by = append(by, fmt.Sprintf("queue %q", id))
+		}
+	}
+	return by
 }
 
 // leadTo names what leads to the queue.

@@ -31,7 +31,7 @@ func invalid(format string, args ...any) error {
 
 // Configuration checks the whole configuration as it would be after a
 // save, so that what cannot work is refused when it is saved: unknown queues
-// and strategies, queues out of use that something leads to, cycles in overflow, negative numbers, percentages that do not
+// and strategies, queues and desks out of use that something leads to, cycles in overflow, negative numbers, percentages that do not
 // add up, hours that never open. strategies are the names of own ones. Every
 // error is ErrInvalid and names the thing and what to change. Rules' conditions
 // are checked by classify.New, required skills by Skills.

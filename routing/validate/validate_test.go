@@ -106,9 +106,17 @@ func TestValidateConfigurationRefuses(t *testing.T) {
 	cfg.Queues["a"] = q
 	require.NoError(t, Configuration(cfg, "mine"), "an own strategy that is registered")
 	cfg = good()
-	q = routing.Queue{ID: "c", Retired: true, Overflow: []routing.Overflow{{When: routing.OverflowExhausted, Do: routing.OverflowQueue,
-		Queue: "d"}}}
+	cfg.Desks["help1"] = routing.Desk{ID: "help1", Name: "도움", Retired: true}
+	require.NoError(t, Configuration(cfg), "no queue works for it")
+	q = cfg.Queues["a"]
+	q.Desk = "help1"
+	cfg.Queues["a"] = q
+	require.ErrorContains(t, Configuration(cfg), `desk "help1" is out of use, but queue "a" work for it`)
+	cfg = good()
+	q = routing.Queue{ID: "c", Retired: true, Desk: "help1"}
+	q.Overflow = []routing.Overflow{{When: routing.OverflowExhausted, Do: routing.OverflowQueue, Queue: "d"}}
 	cfg.Queues["c"], cfg.Queues["d"] = q, routing.Queue{ID: "d", Retired: true}
+	cfg.Desks["help1"] = routing.Desk{ID: "help1", Name: "도움", Retired: true}
 	require.NoError(t, Configuration(cfg), "what is out of use leads nowhere")
 }
 

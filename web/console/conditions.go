@@ -96,11 +96,9 @@ func (q *request) fieldLists(fields []condition.Field) (out []fieldList, err err
 				add(string(id), d.Accounts[id].Name)
 			}
 		case f.Name == "desk":
-			for _, id := range sortedKeys(d.Desks) {
-				add(string(id), d.Desks[id])
-			}
+			l.Options = usable(q, d.Desks, d.RetiredDesks, none)
 		case f.Name == "queue":
-			l.Options = q.queueChoices(d, noQueue)
+			l.Options = q.queueChoices(d, none)
 		case f.Name == "agent":
 			for _, a := range d.Agents {
 				add(string(a.ID), a.Name)

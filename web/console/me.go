@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/sangdam/sangdam"
@@ -64,6 +65,9 @@ func (q *request) aboutMe(a routing.Agent, d *sangdam.Directory, v *meView) {
 		v.Units = strconv.Itoa(n)
 	}
 	for _, id := range sortedKeys(d.Desks) {
+		if slices.Contains(d.RetiredDesks, id) {
+			continue
+		}
 		for _, m := range d.Members[id] {
 			if m == a.ID {
 				v.Desks = append(v.Desks, d.Desks[id])

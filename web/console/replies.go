@@ -103,8 +103,8 @@ func (q *request) editReply(r sangdam.QuickReply, failed error) error {
 	f.Whose = []choice{{"", q.lang.t("replies.mine"), r.Owner != ""}}
 	if shares {
 		f.Whose = append(f.Whose, choice{"all", q.lang.t("replies.all"), r.Owner == "" && r.Desk == ""})
-		for _, id := range sortedKeys(d.Desks) {
-			f.Whose = append(f.Whose, choice{"desk:" + string(id), q.lang.t("replies.of_desk", d.Desks[id]), r.Desk == id})
+		for _, c := range usable(q, d.Desks, d.RetiredDesks, func(id routing.DeskID) bool { return r.Desk == id }) {
+			f.Whose = append(f.Whose, choice{"desk:" + c.Value, q.lang.t("replies.of_desk", c.Label), c.Chosen})
 		}
 	}
 	f.Texts = q.lang.inLanguages("text.reply", besides(r.Texts), r.Texts)

@@ -68,3 +68,45 @@ func TestAQueueIsTakenOutOfUseInTheBrowser(t *testing.T) {
 	p.openPage("/setup/streams/line")
 	require.Contains(t, p.text("select[name=queue]"), "Kept")
 }
+
+// A desk and a work stream go out of use in the same way, once the account is elsewhere.
+func TestADeskAndAWorkStreamAreTakenOutOfUseInTheBrowser(t *testing.T) {
+	w := newWorld(t)
+	cfg, err := w.eng.Configuration(t.Context(), w.host)
+	require.NoError(t, err)
+	stream := cfg.WorkStreams["line"]
+	stream.ID, stream.Name, stream.Version = "spare", "Spare", 0
+	_, err = w.eng.SaveWorkStream(t.Context(), w.host, sangdam.SaveWorkStream{WorkStream: stream})
+	require.NoError(t, err)
+	p := w.open(browsertest.Open(t), "admin")
+	p.speak("ko")
+	for _, path := range []string{"/setup/desks/support", "/setup/streams/line"} {
+		p.openPage(path)
+		p.retire()
+		p.shows(".notice.bad", `계정 "Shop on LINE"이(가) 있습니다`)
+		p.until(`document.querySelector("#retire [name=sure]")`)
+	}
+	p.speak("en")
+	for _, path := range []string{"/setup/desks/elsewhere", "/setup/streams/spare"} {
+		p.openPage(path)
+		p.retire()
+		p.shows("#retire h2", "Out of use")
+	}
+	cfg, err = w.eng.Configuration(t.Context(), w.host)
+	require.NoError(t, err)
+	require.True(t, cfg.Desks["elsewhere"].Retired)
+	require.True(t, cfg.WorkStreams["spare"].Retired)
+	p.openPage("/setup")
+	p.shows("#setup-desks details", "out of use")
+	p.shows("#setup-streams details", "out of use")
+	p.openPage("/setup/accounts/shop")
+	require.NotContains(t, p.text("select[name=desk]"), "Elsewhere")
+	require.NotContains(t, p.text("select[name=stream]"), "Spare")
+	for _, path := range []string{"/setup/desks/elsewhere", "/setup/streams/spare"} {
+		p.openPage(path)
+		p.save()
+		p.shows(".notice.good", "Saved")
+		p.click("#retire button")
+		p.until(`document.querySelector("#retire [name=sure]")`)
+	}
+}

@@ -71,14 +71,15 @@ func (q *request) setup() error {
 		if since := cfg.Desks[id].Since; !since.IsZero() {
 			detail += " · " + q.lang.t("desk.since", since.In(q.zone).Format(time.DateOnly))
 		}
-		add(2, string(id), cfg.Desks[id].Name, detail, false)
+		put(2, cfg.Desks[id].Retired, setupRow{string(id), cmp.Or(cfg.Desks[id].Name, string(id)), detail, false})
 	}
 	for _, id := range sortedKeys(cfg.Queues) {
 		v := cfg.Queues[id]
 		put(3, v.Retired, setupRow{string(id), cmp.Or(v.Name, string(id)), q.lang.of("strategy", v.Strategy), false})
 	}
 	for _, id := range sortedKeys(cfg.WorkStreams) {
-		add(4, string(id), cfg.WorkStreams[id].Name, q.lang.of("channel", cfg.WorkStreams[id].ChannelKind), false)
+		w := cfg.WorkStreams[id]
+		put(4, w.Retired, setupRow{string(id), cmp.Or(w.Name, string(id)), q.lang.of("channel", w.ChannelKind), false})
 	}
 	for i := range sections {
 		sections[i].Path = "/setup/" + sections[i].Key + "/"
@@ -166,19 +167,15 @@ func (q *request) deskChoices(chosen func(routing.DeskID) bool) ([]choice, error
 	if err != nil {
 		return nil, err
 	}
-	var out []choice
-	for _, id := range sortedKeys(d.Desks) {
-		out = append(out, choice{string(id), d.Desks[id], chosen(id)})
-	}
-	return out, nil
+	return usable(q, d.Desks, d.RetiredDesks, chosen), nil
 }
 
-// queueChoices lists the queues, with the chosen marked. One that is out of use is there
+// usable lists what may be chosen, with the chosen marked. What is out of use is there
 // only where it is chosen, so that a save does not lose it.
-func (q *request) queueChoices(d *sangdam.Directory, chosen func(routing.QueueID) bool) (out []choice) {
-	for _, id := range sortedKeys(d.Queues) {
-		c := choice{string(id), cmp.Or(d.Queues[id], string(id)), chosen(id)}
-		if slices.Contains(d.RetiredQueues, id) {
+func usable[K ~string](q *request, names map[K]string, retired []K, chosen func(K) bool) (out []choice) {
+	for _, id := range sortedKeys(names) {
+		c := choice{string(id), cmp.Or(names[id], string(id)), chosen(id)}
+		if slices.Contains(retired, id) {
 			if !c.Chosen {
 				continue
 			}
@@ -189,8 +186,13 @@ func (q *request) queueChoices(d *sangdam.Directory, chosen func(routing.QueueID
 	return out
 }
 
-// noQueue is for choosers of which none is chosen yet.
-func noQueue(routing.QueueID) bool { return false }
+// queueChoices lists the queues.
+func (q *request) queueChoices(d *sangdam.Directory, chosen func(routing.QueueID) bool) []choice {
+	return usable(q, d.Queues, d.RetiredQueues, chosen)
+}
+
+// none is for choosers of which nothing is chosen yet.
+func none[K ~string](K) bool { return false }
 
 // findAgent is the stored agent; a new one has what most have.
 func (q *request) findAgent(id string) (routing.Agent, error) {

@@ -26,6 +26,7 @@ type deskForm struct {
 	HandOn  []string // what those who are taken off hand on, to be confirmed
 	Invites []choice // accounts of the desk that customers can add
 	Heard   heardForm
+	Retire  retireForm
 }
 
 // memberChoice is an agent who may be on a desk, found by name or mail.
@@ -40,7 +41,8 @@ func (q *request) deskForm(d routing.Desk, members []string, h hoursForm) (deskF
 		return deskForm{}, err
 	}
 	on := func(a routing.AgentID) bool { return slices.Contains(members, string(a)) }
-	f := deskForm{Desk: d, Hours: h, Texts: q.textsForm(d.Messages)}
+	f := deskForm{Desk: d, Hours: h, Texts: q.textsForm(d.Messages),
+		Retire: retireForm{"/setup/desks/", string(d.ID), d.Version, d.Retired}}
 	for i, c := range q.agentChoices(agents, on) {
 		f.Agents = append(f.Agents, memberChoice{c, agents[i].Email})
 	}
@@ -125,6 +127,9 @@ func (q *request) saveDesk() error {
 	if err != nil {
 		return err
 	}
+	if q.value("retire") != "" {
+		return q.retireDesk(d, was)
+	}
 	d.ID, d.Version, d.Name, d.Description = routing.DeskID(q.idOf()), q.number("version"), q.value("name"), q.value("description")
 	d.Messages = q.texts()
 	typed, members := q.typedHours(), q.r.PostForm["member"]
@@ -150,6 +155,22 @@ func (q *request) saveDesk() error {
 	}
 	f.HandOn = handOn
 	return q.edit("desk", cmp.Or(d.Name, q.lang.t("setup.new.desks")), id, f, err)
+}
+
+// retireDesk takes a desk out of use, or brings it back.
+func (q *request) retireDesk(d routing.Desk, members []string) error {
+	next := d
+	err := q.retires(&next.Version, &next.Retired)
+	if err == nil {
+		if _, err = q.engine.SaveDesk(q.r.Context(), q.p, sangdam.SaveDesk{Key: q.key(), Desk: next}); err == nil {
+			return q.saved("/setup/desks/", escaped(string(d.ID)), nil)
+		}
+	}
+	f, again := q.deskForm(d, members, q.hoursForm(d.Hours))
+	if again != nil {
+		return again
+	}
+	return q.edit("desk", d.Name, string(d.ID), f, err)
 }
 
 // storeDesk saves a desk and its members: first those who come, since a desk is

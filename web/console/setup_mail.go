@@ -303,7 +303,7 @@ func (q *request) streamChoices(kind channel.Kind, chosen routing.WorkStreamID) 
 	var out []choice
 	for _, id := range sortedKeys(cfg.WorkStreams) {
 		w := cfg.WorkStreams[id]
-		if !w.Takes(string(kind)) && id != chosen {
+		if (w.Retired || !w.Takes(string(kind))) && id != chosen {
 			continue
 		}
 		becomes := q.lang.t("stream.makes_chats")

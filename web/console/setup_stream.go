@@ -20,6 +20,7 @@ type streamForm struct {
 	Rules  rulesForm
 	Hours  hoursForm
 	Texts  []textsForm
+	Retire retireForm
 }
 
 // spanForm is a length of time in a form.
@@ -48,8 +49,9 @@ func (q *request) streamForm(w routing.WorkStream, rules rulesForm, h hoursForm)
 		return streamForm{}, err
 	}
 	f := streamForm{Stream: w, Rules: rules, Hours: h, Texts: q.textsForm(w.Messages),
-		Modes: q.named("mode", is(cmp.Or(string(w.Mode), "push")), "push", "pick"),
-		Match: q.named("skill_match", is(string(w.SkillMatch)), "", "exact", "closest", "relaxed")}
+		Retire: retireForm{"/setup/streams/", string(w.ID), w.Version, w.Retired},
+		Modes:  q.named("mode", is(cmp.Or(string(w.Mode), "push")), "push", "pick"),
+		Match:  q.named("skill_match", is(string(w.SkillMatch)), "", "exact", "closest", "relaxed")}
 	for _, k := range d.Kinds {
 		f.Kinds = append(f.Kinds, choice{string(k), q.lang.of("channel", string(k)), string(k) == w.ChannelKind})
 	}
@@ -103,6 +105,9 @@ func (q *request) saveStream() error {
 	if err != nil {
 		return err
 	}
+	if q.value("retire") != "" {
+		return q.retireStream(w)
+	}
 	typed := q.typedHours()
 	if err = q.readStream(&w, typed); err == nil {
 		var saved sangdam.Saved
@@ -119,6 +124,26 @@ func (q *request) saveStream() error {
 		return again
 	}
 	return q.edit("stream", cmp.Or(w.Name, q.lang.t("setup.new.streams")), id, f, err)
+}
+
+// retireStream takes a work stream out of use, or brings it back.
+func (q *request) retireStream(w routing.WorkStream) error {
+	next := w
+	err := q.retires(&next.Version, &next.Retired)
+	if err == nil {
+		if _, err = q.engine.SaveWorkStream(q.r.Context(), q.p, sangdam.SaveWorkStream{Key: q.key(), WorkStream: next}); err == nil {
+			return q.saved("/setup/streams/", escaped(string(w.ID)), nil)
+		}
+	}
+	rules, again := q.rulesForm(w.Rules)
+	if again != nil {
+		return again
+	}
+	f, again := q.streamForm(w, rules, q.hoursForm(w.Hours))
+	if again != nil {
+		return again
+	}
+	return q.edit("stream", w.Name, string(w.ID), f, err)
 }
 
 func (q *request) readStream(w *routing.WorkStream, typed hoursForm) (err error) {

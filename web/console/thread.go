@@ -232,12 +232,8 @@ func (q *request) targets(d *sangdam.Directory, c conversation.Conversation, v *
 		v.Agents = append(v.Agents,
 			choice{Value: string(a.ID), Label: agentName(d, a.ID) + " · " + q.lang.of("presence", string(a.Presence))})
 	}
-	v.Queues = q.queueChoices(d, noQueue)
-	for _, id := range sortedKeys(d.Desks) {
-		if id != c.Desk {
-			v.Desks = append(v.Desks, choice{Value: string(id), Label: d.Desks[id]})
-		}
-	}
+	v.Queues = q.queueChoices(d, none)
+	v.Desks = slices.DeleteFunc(usable(q, d.Desks, d.RetiredDesks, none), func(o choice) bool { return o.Value == string(c.Desk) })
 }
 
 func sortedKeys[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

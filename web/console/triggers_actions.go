@@ -216,9 +216,7 @@ func (m actionMaker) options(p param, chosen ...string) (out []choice) {
 	case paramQueue:
 		out = m.q.queueChoices(m.d, func(id routing.QueueID) bool { return slices.Contains(chosen, string(id)) })
 	case paramDesk:
-		for _, id := range sortedKeys(m.d.Desks) {
-			add(string(id), m.d.Desks[id])
-		}
+		out = usable(m.q, m.d.Desks, m.d.RetiredDesks, func(id routing.DeskID) bool { return slices.Contains(chosen, string(id)) })
 	case paramCategory:
 		out = m.q.categoryChoices(m.set.Trees[ticket.Intake], ticket.CategoryID(chosen[0]))
 	case paramChoice:
