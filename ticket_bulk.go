@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sangdam/sangdam/internal/errs"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // MaxBulk is the largest number of tickets in one bulk change.
@@ -24,6 +30,10 @@ type BulkTickets struct {
 	Tickets []ticket.ID    `json:"tickets"` // 1 to MaxBulk, each once
 	Change  TicketChange   `json:"change,omitzero"`
 	Comment *TicketComment `json:"comment,omitempty"`
+	// Macro is the id of a macro about tickets that is run on each after Change
+	// and Comment, as RunMacro would. A ticket on which it cannot do all that it
+	// does stays as it was, and is reported. The macro is taken as it is now.
+	Macro string `json:"macro,omitempty"`
 }
 
 // Bulk is a bulk change and how far it is. It is kept for 30 days after its end.
@@ -45,6 +55,8 @@ type Bulk struct {
 	Ended   time.Time      `json:"ended,omitzero"`
 	Change  TicketChange   `json:"change,omitzero"`
 	Comment *TicketComment `json:"comment,omitempty"`
+	// Macro is what is run on each ticket, as it was when the change was asked for.
+	Macro *Macro `json:"macro,omitempty"`
 	// Principal acts: its rights are asked ticket by ticket.
 	Principal Principal `json:"principal"`
 }
@@ -155,6 +167,9 @@ type bulkJobOf struct {
 }
 
 // BulkTickets carries the command out: it returns at once, see BulkProgress.
+// ErrInvalid for a change that changes nothing, for a value of an encrypted field,
+// which would stand in the open in the bulk change, and for a macro that is not
+// about tickets.
 func (e *Engine) BulkTickets(ctx context.Context, p Principal, c BulkTickets) (Saved, error) {
 	return command(ctx, e, call{opBulkTickets, p, c.Key, c}, func(u *unit) (Saved, error) {
 		if err := u.allow(ActTicketBulk, Resource{Kind: kindTicket}); err != nil {
@@ -167,12 +182,55 @@ func (e *Engine) BulkTickets(ctx context.Context, p Principal, c BulkTickets) (S
 		if n := len(c.Tickets); n < 1 || n > MaxBulk || len(slices.Compact(sorted)) != n {
 			return Saved{}, errs.New(errs.Invalid, "sangdam: a bulk change takes 1 to %d tickets, each once", MaxBulk)
 		}
-		if c.Change.empty() && c.Comment == nil {
+		if c.Change.empty() && c.Comment == nil && c.Macro == "" {
 			return Saved{}, errs.New(errs.Invalid, "sangdam: the bulk change changes nothing")
 		}
+		if err := u.openFields(c.Change.Fields); err != nil {
+			return Saved{}, err
+		}
 		b := Bulk{Change: c.Change, Comment: c.Comment}
+		if c.Macro != "" {
+			m, err := u.macroOfTickets(c.Macro)
+			if err != nil {
+				return Saved{}, err
+			}
+			b.Macro = &m
+		}
 		return u.beginBulk(b, func(i int) BulkItem { return BulkItem{Ticket: c.Tickets[i]} }, len(c.Tickets))
 	})
+}
+
+// openFields refuses values of encrypted fields: they are sealed for one ticket each,
+// and the bulk change would keep them in the open.
+func (u *unit) openFields(fields map[string]ticket.Value) error {
+	s, err := u.ticketSetup()
+	if err != nil {
+		return err
+	}
+	for code, v := range fields {
+		if f, _ := s.Fields.Field(code); f.Encrypted && !v.Empty() {
+			return errs.New(errs.Invalid, "sangdam: field %q is encrypted; set it ticket by ticket", shortened(code))
+		}
+	}
+	return nil
+}
+
+// macroOfTickets is a macro for a bulk change. Who may not know which macros there
+// are runs none; whether it may be run is asked of each ticket.
+func (u *unit) macroOfTickets(id string) (Macro, error) {
+	before := u.resource
+	if err := u.allow(ActList, Resource{Kind: kindMacro, ID: id}); err != nil {
+		return Macro{}, err
+	}
+	u.resource = before
+	m, err := macroDocs.Get(u.ctx, u.tx, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return m, noSuch(kindMacro)
+	case err == nil && m.Subject != kindTicket:
+		return m, errs.New(errs.Invalid, "sangdam: macro %q is not about tickets", m.Title)
+	}
+	return m, err
 }
 
 // beginBulk stores a bulk change with its tickets and has a job carry it out.
@@ -297,11 +355,62 @@ func (u *unit) bulkOne(b Bulk, it *BulkItem) error {
 			return err
 		}
 	}
-	it.Unsent, it.After, it.Back = d.Unsent(), d.T.Version+1, takenBack(before, d.T, change)
+	it.Unsent = d.Unsent()
+	if b.Macro != nil {
+		if err := u.bulkMacro(*b.Macro, it); err != nil {
+			return err
+		}
+		change = b.Macro.may(change)
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	it.After, it.Back = w.stored.Version+1, takenBack(before, w.now, change)
 	if it.Back.empty() && b.Comment == nil {
 		it.After = 0
 	}
 	return nil
+}
+
+// bulkMacro runs a macro on a ticket of a bulk change, with the rights of who asked
+// for it: all of it, or the ticket is refused. An answer that was kept and not sent
+// is done, and told as that of a comment is.
+func (u *unit) bulkMacro(m Macro, it *BulkItem) error {
+	if err := u.mayRun(m, string(it.Ticket)); err != nil {
+		return err
+	}
+	out, err := u.actMacro(m, string(it.Ticket))
+	if err != nil {
+		return err
+	}
+	for _, o := range out {
+		switch {
+		case o.Code == answerUnsent(0).Code:
+			it.Unsent = true
+		case !o.Done:
+			return errs.New(errs.Conflict, "sangdam: macro %q could not do %s: %s", m.Title, o.Kind, o.Note)
+		}
+	}
+	return nil
+}
+
+// may is a change with all that the macro may change besides, to look at what it
+// did.
+func (m Macro) may(c TicketChange) TicketChange {
+	c.Title, c.Category, c.Resolution, c.Priority = new(string), new(ticket.CategoryID), new(ticket.CategoryID), new(ticket.Priority)
+	c.Desk, c.Language = new(routing.DeskID), new(string)
+	fields := maps.Clone(c.Fields)
+	for _, a := range m.Actions {
+		p, err := trigger.Params[action.SetParams](a)
+		if code, own := strings.CutPrefix(p.Field, ticketFieldPrefix); err == nil && a.Kind == action.Set && own {
+			if fields == nil {
+				fields = map[string]ticket.Value{}
+			}
+			fields[code] = ticket.Value{}
+		}
+	}
+	c.Fields = fields
+	return c
 }
 
 // takenBack is the change from is to what was, of what a change names.
@@ -324,6 +433,9 @@ func takenBack(was, is ticket.Ticket, c TicketChange) (back TicketChange) {
 	for code := range c.Fields {
 		if len(was.Fields[code].Sealed) > 0 || len(is.Fields[code].Sealed) > 0 {
 			continue // a sealed value is not written down a second time
+		}
+		if reflect.DeepEqual(was.Fields[code], is.Fields[code]) {
+			continue
 		}
 		if back.Fields == nil {
 			back.Fields = map[string]ticket.Value{}

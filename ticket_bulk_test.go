@@ -10,8 +10,11 @@ import (
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
+	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // bulk carries a bulk change out and returns its report.
@@ -209,5 +212,115 @@ func TestPanelsOfAConversation(t *testing.T) {
 		got := w.detail(cv.ID)
 		require.Equal(t, []string{"called", string(chat), "Kim", "kim@example.com"},
 			[]string{got.Conversation.Memo, got.Conversation.Category, got.Contact.Name, got.Contact.Email})
+	})
+}
+
+// TestABulkChangeRunsAMacro on each ticket, with the rights of who asked for it: all
+// of it, or the ticket stays as it was; what it changed is taken back with the rest.
+func TestABulkChangeRunsAMacro(t *testing.T) {
+	replay(t, everywhere, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		d.field(ticket.Field{Code: "shelf", Kind: ticket.AgentField, Type: ticket.Text, Names: named("Shelf")})
+		macro := func(id string, actions ...trigger.Action) {
+			require.NoError(t, errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: id, Title: id,
+				Subject: "ticket", Actions: actions}})))
+		}
+		macro("shelve", trigger.Do(action.Set, action.SetParams{Field: "field.shelf", Value: "B2"}),
+			trigger.Do(action.Set, action.SetParams{Field: "state", Value: "on_hold"}),
+			trigger.Do(action.Tag, action.TagParams{Add: []string{"shelved"}}),
+			trigger.Do(action.Note, action.TextParams{Text: action.Texts{"": "It is on the shelf"}}))
+		a1 := w.agent("a1")
+		ids := []ticket.ID{d.open(sangdam.OpenTicket{Desk: "support"}), d.open(sangdam.OpenTicket{Desk: "support"})}
+		low := sangdam.TicketChange{Priority: ptr(ticket.Low)}
+		saved, err := w.eng.BulkTickets(w.ctx, a1, sangdam.BulkTickets{Tickets: append(ids, "nowhere"), Change: low, Macro: "shelve"})
+		require.NoError(t, err)
+		require.NoError(t, w.eng.DeleteMacro(w.ctx, w.host, sangdam.DeleteMacro{Macro: "shelve", Version: 1}))
+		r := d.bulk(a1, saved.ID)
+		require.Equal(t, []any{2, 1, "shelve", true}, []any{r.Bulk.Done, r.Bulk.Failed, r.Bulk.Macro.Title, r.Undoable})
+		got := d.read(ids[0])
+		require.Equal(t, []any{ticket.OnHold, ticket.Low, []string{"shelved"}, "B2"},
+			[]any{got.Ticket.State, got.Ticket.Priority, got.Ticket.Tags, got.Ticket.Fields["shelf"].Text})
+		last := got.Entries[len(got.Entries)-1]
+		require.Equal(t, []any{"It is on the shelf", "agent:a1"}, []any{last.Text, last.Actor})
+		undo, err := w.eng.UndoBulk(w.ctx, a1, sangdam.UndoBulk{Bulk: saved.ID})
+		require.NoError(t, err)
+		require.Equal(t, 2, d.bulk(a1, undo.ID).Bulk.Done)
+		was := d.read(ids[0]).Ticket
+		require.Equal(t, []any{ticket.Unassigned, ticket.Normal, 0, 0}, []any{was.State, was.Priority, len(was.Tags), len(was.Fields)})
+
+		macro("complete", trigger.Do(action.Tag, action.TagParams{Add: []string{"done"}}),
+			trigger.Do(action.Set, action.SetParams{Field: "state", Value: "complete"}))
+		saved, err = w.eng.BulkTickets(w.ctx, a1, sangdam.BulkTickets{Tickets: ids, Macro: "complete"})
+		require.NoError(t, err)
+		require.Equal(t, 2, d.bulk(a1, saved.ID).Bulk.Failed, "only administrators complete")
+		require.Empty(t, d.read(ids[0]).Ticket.Tags)
+		for _, id := range ids {
+			d.replays(id)
+		}
+	})
+}
+
+// TestABulkChangeOfAMacroThatCannotAct leaves the ticket as it was and says why; an
+// answer that nothing carries is told, as that of a comment is.
+func TestABulkChangeOfAMacroThatCannotAct(t *testing.T) {
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		save := func(id, subject string, actions ...trigger.Action) {
+			require.NoError(t, errOf(w.eng.SaveMacro(w.ctx, w.host, sangdam.SaveMacro{Macro: sangdam.Macro{ID: id, Title: id,
+				Subject: subject, Actions: actions}})))
+		}
+		tagged := trigger.Do(action.Tag, action.TagParams{Add: []string{"x"}})
+		save("assign", "ticket", tagged, trigger.Do(action.Assign, action.AssignParams{Agents: []routing.AgentID{"a2"},
+			Choice: trigger.ChooseOne}))
+		save("say", "ticket", trigger.Do(action.Message, action.TextParams{Text: action.Texts{"": "We have it"}}))
+		save("chat", "conversation", tagged)
+		ids := []ticket.ID{d.open(sangdam.OpenTicket{Desk: "support", Requester: ticket.Requester{Email: "mina@example.com"}})}
+		agents, err := w.eng.Agents(w.ctx, w.host)
+		require.NoError(t, err)
+		for _, a := range agents {
+			if a.ID == "a2" {
+				a.Disabled = true
+				require.NoError(t, errOf(w.eng.SaveAgent(w.ctx, w.host, sangdam.SaveAgent{Agent: a})))
+			}
+		}
+		saved, err := w.eng.BulkTickets(w.ctx, w.host, sangdam.BulkTickets{Tickets: ids, Macro: "assign"})
+		require.NoError(t, err)
+		r := d.bulk(w.host, saved.ID)
+		require.Equal(t, 1, r.Bulk.Failed)
+		require.Contains(t, r.Failures[0].Reason, `macro "assign" could not do assign`)
+		require.Empty(t, d.read(ids[0]).Ticket.Tags, "all of it, or none")
+		saved, err = w.eng.BulkTickets(w.ctx, w.host, sangdam.BulkTickets{Tickets: ids, Macro: "say"})
+		require.NoError(t, err)
+		r = d.bulk(w.host, saved.ID)
+		require.Equal(t, []any{1, 1, "answer_unsent"}, []any{r.Bulk.Done, len(r.Warnings), r.Warnings[0].Code})
+		_, err = w.eng.BulkTickets(w.ctx, w.host, sangdam.BulkTickets{Tickets: ids, Macro: "chat"})
+		require.ErrorIs(t, err, sangdam.ErrInvalid)
+		_, err = w.eng.BulkTickets(w.ctx, w.host, sangdam.BulkTickets{Tickets: ids, Macro: "none"})
+		require.ErrorIs(t, err, sangdam.ErrNotFound)
+	})
+}
+
+// TestABulkChangeOfFields keeps no value of an encrypted field, which would stand in
+// the open, and takes back what it changed and no more.
+func TestABulkChangeOfFields(t *testing.T) {
+	replay(t, []string{onMemory}, func(t *testing.T, w *replayWorld) {
+		d := newTicketDesk(t, w)
+		d.field(ticket.Field{Code: "shelf", Kind: ticket.AgentField, Type: ticket.Text, Names: named("Shelf")})
+		ids := []ticket.ID{d.open(sangdam.OpenTicket{Desk: "support"}), d.open(sangdam.OpenTicket{Desk: "support"})}
+		field := func(code, text string) sangdam.TicketChange {
+			return sangdam.TicketChange{Fields: map[string]ticket.Value{code: {Text: text}}}
+		}
+		_, err := w.eng.BulkTickets(w.ctx, w.host, sangdam.BulkTickets{Tickets: ids, Change: field("card", "4111")})
+		require.ErrorContains(t, err, `field "card" is encrypted`)
+		require.NoError(t, d.update(w.host, ids[0], field("shelf", "B2"), nil))
+		saved, err := w.eng.BulkTickets(w.ctx, w.host, sangdam.BulkTickets{Tickets: ids, Change: field("shelf", "B2")})
+		require.NoError(t, err)
+		require.Equal(t, 2, d.bulk(w.host, saved.ID).Bulk.Done)
+		undo, err := w.eng.UndoBulk(w.ctx, w.host, sangdam.UndoBulk{Bulk: saved.ID})
+		require.NoError(t, err)
+		r := d.bulk(w.host, undo.ID)
+		require.Equal(t, []int{1, 1, 0}, []int{r.Bulk.Total, r.Bulk.Done, r.Bulk.Failed}, "the other had that value before")
+		require.Equal(t, "B2", d.read(ids[0]).Ticket.Fields["shelf"].Text)
+		require.Empty(t, d.read(ids[1]).Ticket.Fields)
 	})
 }

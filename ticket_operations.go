@@ -12,7 +12,7 @@ var (
 	opSplitTicket  = acts("ticket.split", "SplitTicket", kindTicket, ActTicketEdit)
 
 	opSavePanel   = acts("conversation.save_panel", "SavePanel", kindConversation, ActPanel, ActContact).also(kindContact).versioned()
-	opBulkTickets = acts("ticket.bulk", "BulkTickets", kindTicket, ActTicketBulk)
+	opBulkTickets = acts("ticket.bulk", "BulkTickets", kindTicket, ActTicketBulk, ActList).also(kindMacro)
 	opUndoBulk    = acts("ticket.undo_bulk", "UndoBulk", kindTicket, ActTicketBulk)
 
 	opSaveWorkspaceSettings = setup("workspace.save", "SaveWorkspaceSettings", kindWorkspace).versioned()

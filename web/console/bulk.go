@@ -31,6 +31,9 @@ type bulkForm struct {
 	Groups, Categories, Resolution []choice
 	AddTags, RemoveTags, Comment string
 	Public                       bool
+	Fields                       []bulkField
+	Macros                       []bulkMacro
+	Macro                        []choice
 	Trouble                      *trouble
 }
 
@@ -45,6 +48,7 @@ type bulkRow struct {
 type bulkView struct {
 	ID, URL, Who, When, Full     string
 	What                         []string
+	Macro                        *bulkMacro
 	Undoes                       string // the page of what it takes back
 	Done, Failed, Total, Percent int
 	Running, GivenUp             bool
@@ -164,6 +168,10 @@ func (q *request) showBulk(rows []bulkRow, more bool, wrong error) error {
 		Categories: q.bulkChoices("category", "bulk.no_category", of.Categories),
 		Resolution: q.bulkChoices("resolution", "bulk.no_category", of.Resolution),
 		AddTags:    q.value("add_tags"), RemoveTags: q.value("remove_tags"), Comment: q.value("comment"), Public: q.checked("public")}
+	v.Fields = q.bulkFields(set)
+	if v.Macros, v.Macro, err = q.bulkMacros(d, set); err != nil {
+		return err
+	}
 	for _, r := range rows {
 		if r.Chosen {
 			v.Chosen++
@@ -219,7 +227,8 @@ func (q *request) bulkChange() (c sangdam.TicketChange, err error) {
 		priority := ticket.Priority(n)
 		c.Priority = &priority
 	}
-	return c, nil
+	c.Fields, err = q.bulkValues()
+	return c, err
 }
 
 // words are those of a field in which commas part them.
@@ -234,7 +243,7 @@ func words(text string) (out []string) {
 
 // startBulk begins the change.
 func (q *request) startBulk() error {
-	c := sangdam.BulkTickets{Key: q.key(), Tickets: ticketIDs(q.r.PostForm["ticket"])}
+	c := sangdam.BulkTickets{Key: q.key(), Tickets: ticketIDs(q.r.PostForm["ticket"]), Macro: q.value("macro")}
 	if text := q.value("comment"); text != "" {
 		c.Comment = &sangdam.TicketComment{Text: text, Public: q.checked("public")}
 	}
@@ -286,6 +295,10 @@ func (q *request) bulkView(b sangdam.Bulk) (bulkView, error) {
 		When: q.short(b.At), Full: q.full(b.At), What: q.changeWords(d, set, b.Change, b.Comment),
 		Done: b.Done, Failed: b.Failed, Total: b.Total, Percent: 100 * (b.Done + b.Failed) / max(b.Total, 1),
 		Running: b.State == sangdam.ErrandRunning, GivenUp: b.State == sangdam.ErrandFailed, Undone: b.Undone, Reason: b.Reason}
+	if b.Macro != nil {
+		m := q.bulkMacro(d, set, *b.Macro)
+		v.Macro = &m
+	}
 	if b.Undoes != "" {
 		v.Undoes = q.o.Prefix + "/bulk/" + url.PathEscape(b.Undoes)
 	}
@@ -322,6 +335,7 @@ func (q *request) changeWords(d *sangdam.Directory, set sangdam.TicketSetup, c s
 	if len(c.RemoveTags) > 0 {
 		out = append(out, q.lang.t("bulk.tags_removed", strings.Join(c.RemoveTags, ", ")))
 	}
+	out = append(out, q.valuesWords(set, c.Fields)...)
 	if said != nil {
 		out = append(out, q.lang.t(map[bool]string{true: "bulk.answered", false: "bulk.commented"}[said.Public], said.Text))
 	}

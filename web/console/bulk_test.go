@@ -14,6 +14,8 @@ import (
 	"github.com/sangdam/sangdam/internal/browsertest"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
+	"github.com/sangdam/sangdam/trigger"
+	"github.com/sangdam/sangdam/trigger/action"
 )
 
 // inLanguage has the browser's pages in a language.
@@ -142,6 +144,66 @@ func TestManyTicketsAreChangedFromTheList(t *testing.T) {
 	boss.shows("#bulk-says", "1 of 2 changed")
 	require.False(t, eval[bool](boss, `!!document.querySelector("#undo-bulk")`))
 	require.Equal(t, http.StatusNotFound, w.client("bo").do(http.MethodGet, page, "").StatusCode)
+}
+
+// TestFieldsAndAMacroOfManyTickets: what is left empty stays, what is wrong keeps what
+// was typed, and the macro that was looked at is run on each ticket.
+func TestFieldsAndAMacroOfManyTickets(t *testing.T) {
+	w := newWorld(t)
+	for i, f := range []ticket.Field{{Code: "shelf", Type: ticket.Text}, {Code: "weight", Type: ticket.Number},
+		{Code: "secret", Type: ticket.Text, Encrypted: true}, {Code: "size", Type: ticket.Dropdown, Options: []ticket.Option{
+			{Code: "s", Names: map[string]string{"en": "Small"}}, {Code: "l", Names: map[string]string{"en": "Large"}}}},
+		{Code: "parts", Type: ticket.Checkbox, Options: []ticket.Option{{Code: "bulb", Names: map[string]string{"en": "Bulb"}}}}} {
+		f.Kind, f.Names, f.Position = ticket.AgentField, map[string]string{"en": "Its " + f.Code}, i+1
+		_, err := w.eng.SaveField(t.Context(), w.host, sangdam.SaveField{Version: int64(i), Field: f})
+		require.NoError(t, err)
+	}
+	w.macro("shelve", trigger.Do(action.Tag, action.TagParams{Add: []string{"shelved"}}),
+		trigger.Do(action.Set, action.SetParams{Field: "state", Value: "on_hold"}))
+	ids := w.opened(2)
+	filled := sangdam.TicketChange{Fields: map[string]ticket.Value{"shelf": {Text: "A1"}, "size": {Text: "s"}}}
+	_, err := w.eng.UpdateTicket(t.Context(), w.host, sangdam.UpdateTicket{Ticket: ids[0], Version: 1, Change: filled})
+	require.NoError(t, err)
+	form := "/bulk/new?" + url.Values{"ticket": {string(ids[0]), string(ids[1])}}.Encode()
+	p := w.open(browsertest.Open(t), "ara")
+	p.looks(form, "bulk-fields", "#own-fields")
+	p.openPage(form)
+	require.False(t, eval[bool](p, `!!document.querySelector("[name='field.secret']")`), "it would stand in the open")
+	for field, value := range map[string]string{"field.weight": "heavy", "field.size": "l", "macro": "shelve"} {
+		p.fill(field, value)
+	}
+	for _, box := range []string{"[name=clear][value=shelf]", "[name='field.parts']"} {
+		p.click(box)
+	}
+	p.save()
+	p.shows(".notice.bad", "heavy")
+	require.Equal(t, []any{"heavy", "l", "shelve", true, true}, eval[[]any](p, `(q => [q("[name='field.weight']").value,
+		q("[name='field.size']").value, q("[name=macro]").value, q("[name=clear][value=shelf]").checked,
+		q("[name='field.parts']").checked])(s => document.querySelector(s))`))
+	p.fill("field.weight", "2.5")
+	p.fill("field.shelf", "B2")
+	p.save()
+	p.shows(".notice.bad", "choose one")
+	p.fill("field.shelf", "")
+	p.save()
+	p.shows("#bulk-says", "2 of 2 changed")
+	for _, line := range []string{"Its size: Large", "Its weight: 2.5", "Its parts: Bulb", "Its shelf: –", "Tags added: shelved"} {
+		p.shows(".why-list", line)
+	}
+	p.looks(eval[string](p, `location.pathname.replace("/desk", "")`), "bulk-macro")
+	got := w.ticket(ids[0])
+	weight := 2.5
+	require.Equal(t, map[string]ticket.Value{"weight": {Number: &weight}, "size": {Text: "l"}, "parts": {List: []string{"bulb"}}},
+		got.Fields)
+	require.Equal(t, []any{ticket.OnHold, []string{"old", "shelved"}}, []any{got.State, got.Tags})
+	p.openPage("/bulk")
+	p.click("table.found tbody a")
+	p.click("#undo-bulk")
+	p.shows("main", "Takes back an earlier change")
+	p.shows("#bulk-says", "2 of 2 changed")
+	got = w.ticket(ids[0])
+	require.Equal(t, filled.Fields, got.Fields)
+	require.Equal(t, []any{ticket.Unassigned, []string{"old"}}, []any{got.State, got.Tags})
 }
 
 // TestAllTicketsThatMatchAreChanged: also those of pages that were not shown, of a

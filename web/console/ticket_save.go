@@ -3,11 +3,9 @@ package console
 import (
 	"net/url"
 	"slices"
-	"strconv"
 
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/conversation"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/ticket"
 )
@@ -112,23 +110,12 @@ func (q *request) ticketChange(t ticket.Ticket) (c sangdam.TicketChange, err err
 func (q *request) fieldValues(t ticket.Ticket) (map[string]ticket.Value, error) {
 	out := map[string]ticket.Value{}
 	for _, code := range q.r.PostForm["field"] {
-		values := q.r.PostForm["field."+code]
-		var v ticket.Value
-		switch q.value("fieldtype." + code) {
-		case string(ticket.Checkbox):
-			v.List = values
-		case string(ticket.Number):
-			if text := q.value("field." + code); text != "" {
-				n, err := strconv.ParseFloat(text, 64)
-				if err != nil {
-					return nil, errs.New(errs.Invalid, "console: %s", q.lang.t("form.not_a_number", text))
-				}
-				v.Number = &n
-			}
-		case string(ticket.File):
+		if q.value("fieldtype."+code) == string(ticket.File) {
 			continue
-		default:
-			v.Text = q.value("field." + code)
+		}
+		v, err := q.typedField(code)
+		if err != nil {
+			return nil, err
 		}
 		was := t.Fields[code]
 		if len(was.Sealed) > 0 && v.Empty() { // what is sealed is not shown, and stays

@@ -241,6 +241,7 @@ type entryView struct {
 
 type fieldView struct {
 	Code, Name, Type, Value, Guide string
+	None                           string // what its choice says where nothing is chosen; empty: a dash
 	Options                        []choice
 	Sealed, Required               bool
 }

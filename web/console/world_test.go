@@ -98,7 +98,7 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 	w.begin()
 	w.setUp(emulator.URL)
 	w.options = console.Options{Prefix: "/desk", Authenticate: w.who, SignIn: "/sign-in", SignOut: "/sign-out", Zone: time.UTC,
-		PublicURL: "https://desk.example.com/webhooks/", 
+		PublicURL: "https://desk.example.com/webhooks/",
 		ReportURL: "https://desk.example.com/reports/", InviteURL: "https://desk.example.com/join?token=",
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	w.web = httptest.NewUnstartedServer(nil)
