@@ -423,6 +423,8 @@ func TestACustomerOfADeskOutOfUseGoesOnElsewhere(t *testing.T) {
 			sangdam.Transfer{Conversation: owned.Conversation, Desk: "billing"})))
 		w.settle()
 		require.NoError(t, w.retireQueueOnceFree(owned.Conversation))
+		require.NoError(t, w.eng.AddToDesk(w.ctx, w.host, sangdam.AddToDesk{Desk: "billing", Agent: "a1"}),
+			"who works in the other queue might go on there")
 		require.NoError(t, w.retireDesk("billing", true))
 		require.Equal(t, routing.DeskID("billing"), w.detail(owned.Conversation).Conversation.Desk, "it is where it was")
 		_, err := w.eng.Conversation(w.ctx, w.agent("b1"), owned.Conversation)
