@@ -42,7 +42,7 @@ func checked[T any](check func(T) error) func(trigger.Action) error {
 }
 
 func badAction(kind, format string, args ...any) error {
-	return errs.New(errs.Invalid, "sangdam: action "+kind+": "+format, args...)
+	return errs.New(errs.Invalid, "sangdam: action %s: "+format, append([]any{kind}, args...)...)
 }
 
 // checkTextsOf refuses texts with a placeholder that does not exist; need says

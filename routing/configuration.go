@@ -1,6 +1,10 @@
 package routing
 
-import "github.com/sangdam/sangdam/internal/errs"
+import (
+	"fmt"
+
+	"github.com/sangdam/sangdam/internal/errs"
+)
 
 // Configuration is all that administrators set and every flow needs; read
 // through a cache whose Version is guarded in the Update that relied on it.
@@ -21,7 +25,9 @@ type Refused struct {
 }
 
 // Error names the check.
-func (r *Refused) Error() string { return "routing: refused by the " + r.Check + " check: " + r.Detail }
+func (r *Refused) Error() string {
+	return fmt.Sprintf("routing: refused by the %s check: %s", r.Check, r.Detail)
+}
 
 // Overtaken reports that what was asked for might have been granted a moment before:
 // the item, its hold or its agent is not any more what the caller had read. Who decides

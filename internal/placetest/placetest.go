@@ -15,7 +15,7 @@ import (
 
 var (
 	verb = regexp.MustCompile(`%(?:\[(\d)\])?([-+#0]*[\d.]*[a-zA-Z])`)
-	name = regexp.MustCompile(`#?\{[^{}|]*\}`) // with a bar it is a choice by number, which English alone needs
+	name = regexp.MustCompile(`#?\{[^{}|\s]*\}`) // with a bar it is a choice by number, which English alone needs
 )
 
 // Of lists the places of a text, sorted, each as often as it is there: a verb of package

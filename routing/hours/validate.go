@@ -74,14 +74,14 @@ func fromToday(what string, e Exception, today Date) error {
 func loadZone(name string) (*time.Location, error) {
 	switch name {
 	case "":
-		return nil, errs.New(errs.Invalid, `hours: zone is empty: name an IANA time zone such as "Asia/Seoul", or "UTC"`)
+		return nil, errs.New(errs.Invalid, "hours: zone is empty: name an IANA time zone such as \"Asia/Seoul\", or \"UTC\"")
 	case "Local":
 		return nil, errs.New(errs.Invalid, `hours: zone "Local" depends on the machine: name an IANA time zone such as "Asia/Seoul"`)
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, `hours: zone %s is unknown: name an IANA time zone such as "Asia/Seoul" (a program on a `+
-			`system without zone data imports time/tzdata)`, shown(name))
+		return nil, errs.New(errs.Invalid, "hours: zone %s is unknown: name an IANA time zone such as \"Asia/Seoul\" (a program on a "+
+			"system without zone data imports time/tzdata)", shown(name))
 	}
 	return loc, nil
 }

@@ -1,9 +1,9 @@
 package console
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -28,13 +28,17 @@ func loadRefusals(tag string) map[string]string {
 }
 
 // words are an error's text for a person, without the name of the package it
-// comes from.
+// comes from. What is inside a refusal that the language does not have is said in it all
+// the same.
 func (l *language) words(err error) string {
 	format, args, ok := errs.Parts(err)
-	said := l.refusals[format]
-	if !ok || said == "" {
+	switch {
+	case l.refusals == nil: // English
 		return plainWords(err)
+	case !ok: // of a type of its own
+		return l.said(err.Error())
 	}
+	said := cmp.Or(l.refusals[format], strings.ReplaceAll(format, "%w", "%s"))
 	plain := make([]any, len(args))
 	for i, a := range args {
 		if inner, is := a.(error); is {
@@ -42,7 +46,7 @@ func (l *language) words(err error) string {
 		}
 		plain[i] = a
 	}
-	return fmt.Sprintf(said, plain...)
+	return withoutPackage(fmt.Sprintf(said, plain...))
 }
 
 // said is the text of a refusal that was kept as it was said in English, in the
@@ -53,7 +57,7 @@ func (l *language) said(text string) string {
 			return k.fill(l, m[1:])
 		}
 	}
-	return plainWords(errors.New(text))
+	return withoutPackage(text)
 }
 
 // keptRefusal knows the texts that one format makes.
@@ -96,8 +100,10 @@ func (k keptRefusal) fill(l *language, had []string) string {
 }
 
 // plainWords is an error's text without the name of the package it comes from.
-func plainWords(err error) string {
-	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+func plainWords(err error) string { return withoutPackage(err.Error()) }
+
+func withoutPackage(text string) string {
+	text = strings.ReplaceAll(text, "\n", "; ")
 	for _, p := range []string{"sangdam: ", "console: ", "store: ", "routing: ", "channel: ", "line: ", "ticket: ", "trigger: ", "hours: ",
 		"webchat: ", "mail: ", "dooray: ", "webhook: ", "notify: "} {
 		text = strings.TrimPrefix(text, p)
