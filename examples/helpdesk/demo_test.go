@@ -97,6 +97,15 @@ func TestADemonstrationNeedsNoAccount(t *testing.T) {
 	}
 }
 
+// A demonstration that sends mail starts, with the categories of both.
+func TestADemonstrationWithMail(t *testing.T) {
+	env := map[string]string{"SMTP_SERVER": "127.0.0.1:9", "SMTP_FROM": "help@shop.example", "TEAM_MAIL": "team@shop.example"}
+	d := begin(t, t.TempDir(), env, "-demo", "-demo-addr", "127.0.0.1:0")
+	require.NotEmpty(t, openPhone(d, "Mina").user, "it serves")
+	d.end()
+	require.Empty(t, d.errs.String())
+}
+
 func TestWhereADemonstrationKeepsItsData(t *testing.T) {
 	none := func(string) string { return "" }
 	o, err := parseOptions([]string{"-demo"}, none, os.Stdout)

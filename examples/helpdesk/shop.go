@@ -62,9 +62,14 @@ func (h *helpdesk) seedShop(ctx context.Context) error {
 	return err
 }
 
-// seedCategories makes what an inquiry can be about.
+// seedCategories makes what an inquiry can be about, beside the category that is
+// there where mail is sent.
 func (h *helpdesk) seedCategories(ctx context.Context) error {
-	var version int64
+	tree, err := h.intake(ctx)
+	if err != nil {
+		return err
+	}
+	version := tree.Version
 	for _, names := range []map[string]string{{"en": "Delivery", "ko": "배송", "ja": "配送"}, {"en": "Returns and refunds", "ko": "반품·환불",
 		"ja": "返品・返金"},
 		{"en": "Something else", "ko": "기타", "ja": "その他"}} {
