@@ -45,9 +45,10 @@ type place struct {
 	gone    func()
 }
 
-func newPlace(ctx context.Context, kind string) (place, error) {
+// newPlace makes a place for a store of the kind, on a server of PostgreSQL with the settings.
+func newPlace(ctx context.Context, kind string, settings ...string) (place, error) {
 	if kind == "postgres" {
-		srv, err := pgtest.New()
+		srv, err := pgtest.New(settings...)
 		if err != nil {
 			return place{}, err
 		}

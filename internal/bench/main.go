@@ -74,6 +74,7 @@ type options struct {
 	waiting       int
 	clients       int
 	rate          float64
+	buffers       string
 	cpuProfile    string
 	memProfile    string
 }
@@ -108,6 +109,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&o.waiting, "waiting", 100_000, "customers that wait in -case drain and backlog")
 	flags.IntVar(&o.clients, "clients", 0, "of backlog, so many customers at once; of peer, too, without controls and half load")
 	flags.Float64Var(&o.rate, "rate", 0, "of peer with -clients: so many webhooks a second at fixed moments")
+	flags.StringVar(&o.buffers, "buffers", "1GB", "of peer: shared_buffers of PostgreSQL, whose own 128MB are flushed beside the commits")
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "file for a profile of the processor time of -case peer -clients")
 	flags.StringVar(&o.memProfile, "memprofile", "", "file for a profile of what -case peer -clients allocated")
 	asJSON := flags.Bool("json", false, "print one JSON object")

@@ -41,7 +41,7 @@ func peer(ctx context.Context, o options) (report, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(peerGarbage)
 	}
-	p, err := newPlace(ctx, o.store)
+	p, err := newPlace(ctx, o.store, "shared_buffers="+o.buffers)
 	if err != nil {
 		return report{}, err
 	}
@@ -172,7 +172,7 @@ func startProfile(o options) (stop func() error, err error) {
 
 // peerWhole measures once more with profiles and the search index.
 func peerWhole(ctx context.Context, o options, figures map[string]any) error {
-	p, err := newPlace(ctx, o.store)
+	p, err := newPlace(ctx, o.store, "shared_buffers="+o.buffers)
 	if err != nil {
 		return err
 	}

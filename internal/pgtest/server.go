@@ -34,6 +34,7 @@ type Server struct {
 type process struct {
 	bin, dir string
 	port     int
+	settings []string
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -43,16 +44,16 @@ type process struct {
 
 var databases atomic.Int64
 
-// New uses the server of SANGDAM_TEST_POSTGRES, else starts one.
-// ErrNoBinaries when there is none to start.
-func New() (*Server, error) {
+// New uses the server of SANGDAM_TEST_POSTGRES, else starts one, with settings such
+// as "shared_buffers=1GB" beside its own. ErrNoBinaries when there is none to start.
+func New(settings ...string) (*Server, error) {
 	if dsn := os.Getenv(EnvDSN); dsn != "" {
 		return &Server{admin: dsn}, nil
 	}
-	return newOwn()
+	return newOwn(settings...)
 }
 
-func newOwn() (*Server, error) {
+func newOwn(settings ...string) (*Server, error) {
 	bin, err := findBinaries()
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func newOwn() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
-	p := &process{bin: bin, dir: dir}
+	p := &process{bin: bin, dir: dir, settings: settings}
 	if err := p.setUp(); err != nil {
 		p.stop()
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -182,9 +183,12 @@ func (p *process) start() error {
 		return fmt.Errorf("pgtest: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(p.bin, "postgres"), "-D", p.data(), "-p", strconv.Itoa(p.port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-		"-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "max_connections=200", "-c", "shared_buffers=128MB")
+	args := []string{"-D", p.data(), "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "max_connections=200", "-c", "shared_buffers=128MB"}
+	for _, s := range p.settings { // of two the later one counts
+		args = append(args, "-c", s)
+	}
+	cmd := exec.Command(filepath.Join(p.bin, "postgres"), args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	cmd.SysProcAttr = unprivileged()
 	if err := cmd.Start(); err != nil {
