@@ -352,7 +352,7 @@ func (h *Handler) upload(c *call) error {
 	if err := h.consent(c, ""); err != nil {
 		return err
 	}
-	if !h.limits.message(c.ref, c.now) {
+	if !h.limits.message(c.ref, c.now) || !h.limits.file(c.ip, c.now) {
 		return tooMany()
 	}
 	limit := c.settings.maxFile()

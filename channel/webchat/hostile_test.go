@@ -277,6 +277,22 @@ func TestN19FloodsAndMassesAreRefused(t *testing.T) {
 	require.Equal(t, 429, status, "a third stream of one visitor")
 }
 
+// Whoever begins anew as another visitor for each file fills the disk no faster: what
+// nobody sends is kept for most of a day.
+func TestFilesAreBoundedByAddressToo(t *testing.T) {
+	s := openShop(t, withLimits(webchat.Limits{AddressFiles: 6}))
+	statuses := map[int]int{}
+	for range 12 {
+		c := s.visitor()
+		c.header.Set("X-File-Name", "a.txt")
+		status, _ := c.call("POST", "files", []byte("x"))
+		statuses[status]++
+	}
+	require.Positive(t, statuses[201])
+	require.LessOrEqual(t, statuses[201], 4, "three at once, and what the test's own time brings")
+	require.Equal(t, 12, statuses[201]+statuses[429])
+}
+
 // Files are what their bytes are, under safe names, and nothing
 // in them runs.
 func TestN37FilesAreServedAsWhatTheyAre(t *testing.T) {

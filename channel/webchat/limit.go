@@ -24,6 +24,8 @@ type Limits struct {
 	// Messages is how many messages and files together one visitor may send in a
 	// minute; 0: 30.
 	Messages int
+	// AddressFiles is how many files a minute one address may send; 0: 120.
+	AddressFiles int
 	// StreamsPerAddress and StreamsPerVisitor are connections at once; 0: 500
 	// and 5.
 	StreamsPerAddress, StreamsPerVisitor int
@@ -42,6 +44,7 @@ type limiter struct {
 
 func newLimiter(l Limits) *limiter {
 	for limit, usual := range map[*int]int{&l.AddressRequests: 1200, &l.NewSessions: 30, &l.VisitorRequests: 300, &l.Messages: 30,
+		&l.AddressFiles: 120,
 		&l.StreamsPerAddress: 500, &l.StreamsPerVisitor: 5} {
 		if *limit <= 0 { // a rate below 0 would bound nothing
 			*limit = usual
@@ -77,6 +80,10 @@ func (l *limiter) visitor(v visitor.Ref, now time.Time) bool {
 
 func (l *limiter) message(v visitor.Ref, now time.Time) bool {
 	return l.allow("m/"+visitorKey(v), l.limits.Messages, now)
+}
+
+func (l *limiter) file(ip netip.Addr, now time.Time) bool {
+	return l.allow("f/"+network(ip), l.limits.AddressFiles, now)
 }
 
 func (l *limiter) typing(v visitor.Ref, now time.Time) bool {

@@ -89,7 +89,7 @@ var shopLanguages = language.NewMatcher([]language.Tag{language.English, languag
 // serveShop is a page as a shop would have it, with the widget on it in the
 // language that the address asks for ("?lang=ko"), else the browser.
 func (h *helpdesk) serveShop(w http.ResponseWriter, r *http.Request) {
-	tag, _ := language.MatchStrings(shopLanguages, r.FormValue("lang"), r.Header.Get("Accept-Language"))
+	tag, _ := language.MatchStrings(shopLanguages, r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"))
 	lang, _ := tag.Base()
 	w.Header().Set("Content-Security-Policy",
 		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:")

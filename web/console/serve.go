@@ -90,6 +90,9 @@ func (h *Handler) guarded() http.Handler {
 			http.Error(w, "this request does not come from a page of the console", http.StatusForbidden)
 			return
 		}
+		if !changes(r) {
+			r.Body = http.NoBody // FormValue reads a form of any size beside any method, its files onto the disk
+		}
 		mux.ServeHTTP(w, r)
 	})
 }

@@ -119,6 +119,37 @@ func TestN68APanicTellsNothing(t *testing.T) {
 	})
 }
 
+// unread is a body that counts what is read of it.
+type unread struct {
+	io.Reader
+	n int
+}
+
+func (u *unread) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	u.n += n
+	return n, err
+}
+
+// Whoever only looks has nothing to send: a form beside a GET was read without any
+// bound, its files onto the disk.
+func TestWhoLooksSendsNothing(t *testing.T) {
+	w := newWorld(t)
+	h, err := console.NewHandler(w.eng, console.Options{Prefix: "/desk",
+		Authenticate: func(*http.Request) (sangdam.Principal, error) {
+			return sangdam.AgentPrincipal(ws, "mina", sangdam.RoleAgent), nil
+		}})
+	require.NoError(t, err)
+	for _, at := range []string{"/desk/conversations", "/desk/tickets", "/desk/history", "/desk/assets/none"} {
+		body := &unread{Reader: strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"q\"; filename=\"a\"\r\n\r\n" +
+			strings.Repeat("y", 1<<20) + "\r\n--x--\r\n")}
+		r := httptest.NewRequest(http.MethodGet, at, body)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		require.Zero(t, body.n, at)
+	}
+}
+
 // A host whose sessions cannot be read for a moment signs nobody out: who is led to
 // the sign-in loses what was typed, and cannot sign in there either.
 func TestWhoCannotBeToldAtTheMomentIsNotSignedOut(t *testing.T) {

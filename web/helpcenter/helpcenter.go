@@ -150,6 +150,9 @@ func (h *Handler) guarded(mux http.Handler) http.Handler {
 			http.Error(w, "this request does not come from the form", http.StatusForbidden)
 			return
 		}
+		if r.Method != http.MethodPost {
+			r.Body = http.NoBody // FormValue reads a form of any size beside any method, its files onto the disk
+		}
 		mux.ServeHTTP(w, r)
 	})
 }

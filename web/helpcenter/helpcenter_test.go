@@ -238,6 +238,72 @@ func TestTheFormIsNotForPrograms(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
+// Forms are read before it is known whether one may send them, and their files wait on
+// the disk meanwhile: an address has a few of them under way at once, and no more.
+func TestAnAddressHasFewFormsUnderWay(t *testing.T) {
+	w := newWorld(t, nil)
+	var slow []*io.PipeWriter
+	answers := make(chan error, 10)
+	for range 5 {
+		body, in := io.Pipe()
+		slow = append(slow, in)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.web.URL+"/help/", body)
+		require.NoError(t, err)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		go func() {
+			res, err := http.DefaultClient.Do(r)
+			if err == nil {
+				err = res.Body.Close()
+			}
+			answers <- err
+		}()
+		_, err = in.Write([]byte("--x\r\nContent-Disposition: form-data; name=\"f.photo\"; filename=\"a\"\r\n\r\n"))
+		require.NoError(t, err)
+	}
+	for status := 0; status != http.StatusTooManyRequests; { // as soon as all five are read
+		status, _ = w.send(url.Values{}, nil, nil)
+	}
+	for _, in := range slow {
+		_ = in.Close()
+	}
+	for range slow {
+		<-answers
+	}
+	status, _ := w.send(w.filled(), nil, nil)
+	require.Equal(t, http.StatusOK, status, "and there is room again when those have ended")
+}
+
+// unread is a body that counts what is read of it.
+type unread struct {
+	io.Reader
+	n int
+}
+
+func (u *unread) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	u.n += n
+	return n, err
+}
+
+// Whoever only looks has nothing to send: a form beside a GET was read without any
+// bound, its files onto the disk.
+func TestWhoLooksSendsNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	form, err := helpcenter.NewHandler(w.eng, helpcenter.Options{Prefix: "/help", Workspace: ws})
+	require.NoError(t, err)
+	ratings, err := helpcenter.NewRatings(w.eng, helpcenter.RatingOptions{Prefix: "/ratings"})
+	require.NoError(t, err)
+	for at, h := range map[string]http.Handler{"/help/": form, "/ratings/shop/token": ratings} {
+		body := &unread{Reader: strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"lang\"; filename=\"a\"\r\n\r\n" +
+			strings.Repeat("y", 1<<20) + "\r\n--x--\r\n")}
+		r := httptest.NewRequest(http.MethodGet, at, body)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		require.Zero(t, body.n, at)
+	}
+}
+
 // A form that is cut off is not taken for one that was left half empty, and what is
 // no form or too large is refused as what it is.
 func TestAFormThatIsCutOffIsRefused(t *testing.T) {

@@ -82,22 +82,55 @@ func (h *Handler) address(r *http.Request) netip.Addr {
 	return a.Unmap()
 }
 
-// limiter lets an address send so many inquiries an hour.
+// limiter lets an address send so many inquiries an hour, and read so many forms at
+// once.
 type limiter struct {
 	perHour int
 	mu      sync.Mutex
 	m       map[netip.Prefix]*rate.Limiter
+	reading map[netip.Prefix]int // forms under way
+}
+
+// maxReading is how many forms of one address are read at once. Their files wait on
+// the disk, for as long as a slow connection takes, and nothing is known of them yet.
+const maxReading = 5
+
+// read takes a place for a form that is read; free gives it back.
+func (l *limiter) read(a netip.Addr) (free func(), ok bool) {
+	key := lineOf(a)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reading[key] >= maxReading {
+		return nil, false
+	}
+	if l.reading == nil {
+		l.reading = map[netip.Prefix]int{}
+	}
+	l.reading[key]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.reading[key]--; l.reading[key] == 0 {
+			delete(l.reading, key)
+		}
+	}, true
+}
+
+// lineOf is what one customer has of the address space: of IPv6 a network.
+func lineOf(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	key, _ := a.Prefix(bits) // the zero prefix for an address that is none
+	return key
 }
 
 // maxAddresses bounds what is remembered: a flood costs no memory, and forgets.
 const maxAddresses = 20_000
 
 func (l *limiter) allow(a netip.Addr) bool {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	key, _ := a.Prefix(bits) // the zero prefix for an address that is none
+	key := lineOf(a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.m == nil || len(l.m) >= maxAddresses {

@@ -26,6 +26,12 @@ const formWithin = 10 * time.Minute
 
 // submit takes an inquiry. Everything is checked before a file is kept.
 func (h *Handler) submit(w http.ResponseWriter, r *http.Request) {
+	free, ok := h.limit.read(h.address(r))
+	if !ok {
+		http.Error(w, h.langs[h.o.Language]["too_many"], http.StatusTooManyRequests) // in a language that needs no form
+		return
+	}
+	defer free()
 	r.Body = safehttp.Body(w, r, h.o.MaxFile*int64(h.o.MaxFiles)+formRoom, formWithin)
 	err := r.ParseForm() // first, for ParseMultipartForm forgets what went wrong with a form of the other kind
 	if err == nil {
