@@ -44,7 +44,7 @@ type limiter struct {
 
 func newLimiter(l Limits) *limiter {
 	for limit, usual := range map[*int]int{&l.AddressRequests: 1200, &l.NewSessions: 30, &l.VisitorRequests: 300, &l.Messages: 30,
-		&l.AddressFiles: 120,
+		&l.AddressFiles:      120,
 		&l.StreamsPerAddress: 500, &l.StreamsPerVisitor: 5} {
 		if *limit <= 0 { // a rate below 0 would bound nothing
 			*limit = usual
