@@ -171,7 +171,8 @@ var qCheckAccount = asks("account.check", "CheckAccount", kindAccount, ActConfig
 
 // CheckAccount asks the provider about an account and returns in words what is
 // wrong with it: the token, the bot, the webhook address. callbackURL is the
-// address to which the provider should send the account's webhooks.
+// address to which the provider should send the account's webhooks; empty: it is
+// not known, which is then said.
 func (e *Engine) CheckAccount(ctx context.Context, p Principal, id channel.AccountID, callbackURL string) ([]adapter.Finding, error) {
 	var acct channel.Account
 	var adapter *guardedAdapter

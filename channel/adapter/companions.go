@@ -98,6 +98,7 @@ type Formatted interface {
 
 // Checker is implemented by adapters that can test an account at the provider.
 type Checker interface {
-	// Check asks the provider and says in words what is wrong.
+	// Check asks the provider and says in words what is wrong. callbackURL is where
+	// the account's webhooks should go; empty: it is not known.
 	Check(ctx context.Context, acct channel.Account, callbackURL string) ([]Finding, error)
 }

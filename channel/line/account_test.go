@@ -435,6 +435,13 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 			w.WriteHeader(status)
 		}))}
 	}
+	t.Run("the address is not known", func(t *testing.T) {
+		e := emulate(t, linetest.Options{WebhookClient: answering(200), WebhookURL: callback})
+		findings, err := e.line.Check(t.Context(), e.acct, "")
+		require.NoError(t, err)
+		require.Equal(t, "endpoint", topics(findings, false))
+		require.NotContains(t, fmt.Sprint(findings), "another tool", "nobody knows")
+	})
 	for name, c := range map[string]struct {
 		status  int
 		bend    func(*emulated)

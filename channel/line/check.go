@@ -134,6 +134,11 @@ func botFindings(acct channel.Account, info BotInfo) []adapter.Finding {
 }
 
 func (a *Adapter) endpointFindings(ctx context.Context, acct channel.Account, callbackURL string) ([]adapter.Finding, error) {
+	if callbackURL == "" {
+		return []adapter.Finding{{Topic: "endpoint",
+			Detail: "The address by which LINE reaches this server is not known, so it cannot be told whether webhooks come here.",
+			Remedy: "Have the host set the public address of this server, and check again."}}, nil
+	}
 	f := adapter.Finding{Topic: "endpoint", Remedy: "Enter " + callbackURL +
 		" as Webhook URL on the Messaging API tab of the LINE console and switch on \"Use webhook\"."}
 	e, err := a.Endpoint(ctx, acct)

@@ -232,7 +232,7 @@ func (q *request) checkAccount() error {
 		return err
 	}
 	v := checkView{ID: string(a.ID), Fetches: a.Kind == kindMail, Webhook: q.webhookOf(a)}
-	if v.Findings, err = q.engine.CheckAccount(q.r.Context(), q.p, a.ID, cmp.Or(v.Webhook, q.lang.t("account.no_url"))); err != nil {
+	if v.Findings, err = q.engine.CheckAccount(q.r.Context(), q.p, a.ID, v.Webhook); err != nil {
 		return err
 	}
 	v.Replaces, v.Findings = replaced(v.Findings), q.lang.foundIn(v.Findings)
