@@ -220,7 +220,7 @@ func TestARunThatLosesItsLeaseIsNoInternalError(t *testing.T) {
 		w.pass(time.Minute)
 		require.Contains(t, log.String(), "the store works again")
 		require.NotContains(t, log.String(), "an account's events")
-		require.EqualValues(t, 2, p.runs.Load(), "and it is run again")
+		require.Greater(t, p.runs.Load(), int64(1), "and it is run again")
 		stop()
 	}, withConfig(func(c *sangdam.Config) {
 		c.DB, fault = storefault.Wrap(c.DB, storefault.Plan{})
