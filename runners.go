@@ -146,6 +146,11 @@ func (e *Engine) followAccount(ctx context.Context, ws WorkspaceID, acct channel
 		if err != nil {
 			e.trouble("fetching an account's events failed; it is tried again", err, "account", string(acct.ID), "wait", wait)
 		}
+		if down, _ := e.outage.state(); down {
+			e.pause(ctx, fails) // for the store's return, however long it was away
+			fails = 0
+			continue
+		}
 		sleepFor(ctx, wait)
 	}
 	e.giveLease(ctx, lease)
