@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strconv"
 	"time"
 )
@@ -59,7 +58,7 @@ func EventStream(e *Engine, who func(*http.Request) (Principal, error)) http.Han
 		}
 		serveStream(e, w, r, p, cursor, func() bool {
 			now, err := who(r)
-			return err == nil && reflect.DeepEqual(now, p)
+			return err == nil && now.Same(p)
 		})
 	})
 }

@@ -56,6 +56,14 @@ type Principal struct {
 	IP string
 }
 
+// Same reports whether two principals are the same person with the same rights, in
+// whatever order the roles are given: what follows somebody's stream asks so whether
+// it goes on.
+func (p Principal) Same(o Principal) bool {
+	roles := func(of Principal) []Role { return slices.Compact(slices.Sorted(slices.Values(of.Roles))) }
+	return p.Workspace == o.Workspace && p.Kind == o.Kind && p.ID == o.ID && p.IP == o.IP && slices.Equal(roles(p), roles(o))
+}
+
 // Host returns the principal of the embedding program itself, which under
 // DefaultPolicy has every right in the workspace. Use it for what the program
 // does by itself, never for a person whose rights are to be checked.

@@ -340,12 +340,16 @@ func TestAnEventStreamEndsWithTheSession(t *testing.T) {
 				return sangdam.AgentPrincipal(ws, "a2", sangdam.RoleAdministrator), nil
 			},
 		} {
-			var ended atomic.Bool
+			var ended, turned atomic.Bool
 			stream := sangdam.EventStream(w.eng, func(*http.Request) (sangdam.Principal, error) {
-				if ended.Load() {
+				roles := []sangdam.Role{sangdam.RoleAdministrator, sangdam.RoleAgent}
+				switch {
+				case ended.Load():
 					return after()
+				case turned.CompareAndSwap(false, true): // a host may keep roles in a map
+					slices.Reverse(roles)
 				}
-				return sangdam.AgentPrincipal(ws, "a1", sangdam.RoleAdministrator), nil
+				return sangdam.AgentPrincipal(ws, "a1", roles...), nil
 			})
 			ctx, cancel := context.WithCancel(w.ctx)
 			done := make(chan struct{})

@@ -14,7 +14,9 @@ import (
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/conversation"
 	"github.com/sangdam/sangdam/notify"
+	"github.com/sangdam/sangdam/notify/dooray"
 	"github.com/sangdam/sangdam/notify/mail"
+	"github.com/sangdam/sangdam/notify/webhook"
 	"github.com/sangdam/sangdam/routing"
 	"github.com/sangdam/sangdam/store"
 	"github.com/sangdam/sangdam/ticket"
@@ -56,16 +58,14 @@ func parseMail(env func(string) string) (m mailOptions, err error) {
 // local says whether the mail server is this machine's own.
 func (m mailOptions) local() bool { return loopback(net.JoinHostPort(m.host, m.port)) }
 
-// carriers are the ways out of what is no message to a customer's chat.
+// carriers are the ways out of what is no message to a customer's chat. Where it goes,
+// administrators set up in the console, besides the mail server of the environment.
 func (m mailOptions) carriers() []notify.Carrier {
-	if !m.given() {
-		return nil
-	}
 	var o mail.Options
-	if m.local() {
+	if m.given() && m.local() {
 		o.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
-	return []notify.Carrier{mail.New(o)}
+	return []notify.Carrier{mail.New(o), webhook.New(webhook.Options{}), dooray.New(dooray.Options{})}
 }
 
 // target is the mail server as a target of notices.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"reflect"
 	"time"
 
 	"github.com/sangdam/sangdam"
@@ -55,7 +54,7 @@ func (q *request) attend(ctx context.Context, cancel context.CancelFunc) {
 			q.beat(ctx)
 		case <-asked.C:
 			p, err := q.o.Authenticate(q.r)
-			if err != nil || !reflect.DeepEqual(p, q.p) {
+			if err != nil || !p.Same(q.p) {
 				cancel()
 				return
 			}
