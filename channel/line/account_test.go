@@ -132,11 +132,11 @@ func TestStatelessTokensAreKeptFourteenMinutes(t *testing.T) {
 	require.NoError(t, e.line.Validate(e.acct))
 	_, err := e.line.BotInfo(t.Context(), e.acct)
 	require.NoError(t, err)
-	e.now = e.now.Add(13*time.Minute + 59*time.Second)
+	e.pass(13*time.Minute + 59*time.Second)
 	_, err = e.line.BotInfo(t.Context(), e.acct)
 	require.NoError(t, err)
 	require.Len(t, e.srv.Calls("tokenV3"), 1)
-	e.now = e.now.Add(time.Second)
+	e.pass(time.Second)
 	_, err = e.line.BotInfo(t.Context(), e.acct)
 	require.NoError(t, err)
 	require.Len(t, e.srv.Calls("tokenV3"), 2)
@@ -279,7 +279,7 @@ func TestEachRowGetsTheIDOfItsFirstMessage(t *testing.T) {
 	to := channel.Chat{Kind: channel.ChatUser, ID: e.mina.ID()}
 	batch := []adapter.Outbound{{Row: "a", To: to, Content: channel.Text(strings.Repeat("x", 6000))},
 		{Row: "b", To: to, Content: channel.Text("b")}}
-	at, err := e.line.Plan(e.acct, batch, e.now, newKeys())
+	at, err := e.line.Plan(e.acct, batch, e.now(), newKeys())
 	require.NoError(t, err)
 	sent, se := e.send(t, at)
 	require.Nil(t, se)
@@ -568,7 +568,7 @@ func TestAccountLink(t *testing.T) {
 	require.False(t, e.srv.Link(token, nonce), "a link token works once")
 	stale, err := e.line.LinkToken(t.Context(), e.acct, channel.ProviderUserID(e.mina.ID()))
 	require.NoError(t, err)
-	e.now = e.now.Add(11 * time.Minute)
+	e.pass(11 * time.Minute)
 	require.False(t, e.srv.Link(stale, nonce))
 	own, err := line.LinkURL("https://dialog.example/link?tenant=a", "t&1", nonce)
 	require.NoError(t, err)
@@ -599,7 +599,7 @@ func TestVerifyIDToken(t *testing.T) {
 	}
 	_, err = e.line.VerifyIDToken(t.Context(), "shop", token, "")
 	require.ErrorIs(t, err, adapter.ErrInvalid)
-	e.now = e.now.Add(2 * time.Hour)
+	e.pass(2 * time.Hour)
 	_, err = e.line.VerifyIDToken(t.Context(), "555", token, "nonce-1")
 	require.ErrorIs(t, err, adapter.ErrPermissionDenied)
 }

@@ -235,8 +235,9 @@ func TestAnEnvelopeThatChangedIsReadAgain(t *testing.T) {
 // Whoever asks what is due reads nothing before the first deadline may have come, and
 // misses none that was set meanwhile.
 func TestDeadlinesAreFoundWithoutALookBeforeTheyAreDue(t *testing.T) {
-	now := time.Unix(1e9, 0).UTC()
-	db := openTest(t, Options{Now: func() time.Time { return now }})
+	clock := newFakeClock()
+	now := clock.Now()
+	db := openTest(t, Options{Now: clock.Now})
 	set := func(id string, at time.Time) {
 		update(t, db, func(ctx context.Context, tx store.Tx) error { return tx.Deadlines().Set(ctx, "k", id, at) })
 	}
@@ -262,13 +263,13 @@ func TestDeadlinesAreFoundWithoutALookBeforeTheyAreDue(t *testing.T) {
 		set("d", now.Add(time.Minute))
 		return micro(now.Add(time.Hour)), nil
 	}))
-	now = now.Add(time.Minute)
+	clock.advance(time.Minute)
 	require.Equal(t, []string{"d"}, due())
 	set("d", time.Time{})
-	now = now.Add(time.Hour)
+	clock.advance(time.Hour)
 	require.Equal(t, []string{"a"}, due())
 	set("a", now.Add(5*time.Hour))
-	now = now.Add(time.Hour)
+	clock.advance(time.Hour)
 	require.Equal(t, []string{"b"}, due())
 }
 

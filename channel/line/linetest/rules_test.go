@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,16 +18,19 @@ import (
 	"github.com/sangdam/sangdam/channel/line/linetest"
 )
 
-// clock is LINE's time under the test's hand.
-type clock struct{ now time.Time }
+// clock is LINE's time under the test's hand. The emulator asks for it while it sends
+// webhooks, too.
+type clock struct{ passed atomic.Int64 }
 
-func (c *clock) Now() time.Time { return c.now }
+func (c *clock) Now() time.Time {
+	return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC).Add(time.Duration(c.passed.Load()))
+}
 
-func (c *clock) pass(d time.Duration) { c.now = c.now.Add(d) }
+func (c *clock) pass(d time.Duration) { c.passed.Add(int64(d)) }
 
 func start(t *testing.T, o linetest.Options) (*linetest.Server, *clock) {
 	t.Helper()
-	c := &clock{now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
+	c := &clock{}
 	o.Now = c.Now
 	s := linetest.New(o)
 	t.Cleanup(s.Close)
