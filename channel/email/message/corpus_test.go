@@ -473,8 +473,9 @@ func TestLongIDsAreLeftOut(t *testing.T) {
 	require.Equal(t, []string{long, "a@h"}, ids("<"+long+"> <"+longer+"> <a@h>"))
 	require.Equal(t, []string{long}, ids(long+" "+longer))
 	bounced := func(id string) string {
-		m := parse(t, "From: mailer-daemon@example.com\r\nSubject: Undelivered mail\r\n\r\n550 user unknown\r\n\r\n"+
-			"Message-Id: <"+id+">\r\n", Options{})
+		m := parse(t, "From: mailer-daemon@example.com\nTo: desk@example.com\nSubject: Undelivered mail\nMIME-Version: 1.0\n"+
+			"Content-Type: text/plain; charset=utf-8\n\nYour mail was not delivered.\n\nThe server said 550 user unknown.\n\n"+
+			"Message-Id: <"+id+">\n", Options{})
 		require.NotNil(t, m.Bounce)
 		return m.Bounce.Original
 	}
