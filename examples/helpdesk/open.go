@@ -74,7 +74,7 @@ func open(ctx context.Context, o options, stdout, stderr io.Writer) (_ *helpdesk
 	h.eng, err = sangdam.New(sangdam.Config{DB: h.db, Sealer: sealer, Blobs: blobs, FilesURL: o.filesURL,
 		RatingsURL: ratingsURL(o.publicURL),
 		Adapters:   []adapter.Adapter{lineAdapter, webchat.New(), o.mailbox.adapter()},
-		Carriers:   o.mail.carriers(), ConsoleURL: consoleURL(o.publicURL),
+		Carriers:   o.carriers(), ConsoleURL: consoleURL(o.publicURL),
 		Logger: h.out.logger(), Hooks: h.out.hooks(), Node: nodeName(o), Lease: o.lease, SendTimeout: min(o.lease/3, 10*time.Second)})
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"time"
 )
 
+const usualLease = 30 * time.Second
+
 // options are the flags and the environment of one start.
 type options struct {
 	addr      string
@@ -70,7 +72,7 @@ func parseOptions(args []string, env func(string) string, stdout io.Writer) (opt
 	set.StringVar(&o.publicURL, "public-url", "", "`URL` under which the internet reaches this server")
 	set.StringVar(&o.node, "node", "",
 		"`name` of this process among those on one database; one that comes back under its name goes on at once (default random)")
-	set.DurationVar(&o.lease, "lease", 30*time.Second, "how long work that a killed process had begun stays reserved for it")
+	set.DurationVar(&o.lease, "lease", usualLease, "how long work that a killed process had begun stays reserved for it")
 	set.BoolVar(&o.auto, "auto", false, "the agents are a program that accepts and answers everything with an echo")
 	set.BoolVar(&o.newToken, "new-token", false, "make a new token for the JSON interface; the old one stops working")
 	set.BoolVar(&o.demo, "demo", false, "play LINE in this process: a customer's phone as a web page, and a link into the console; no "+

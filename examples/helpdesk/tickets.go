@@ -60,12 +60,17 @@ func (m mailOptions) local() bool { return loopback(net.JoinHostPort(m.host, m.p
 
 // carriers are the ways out of what is no message to a customer's chat. Where it goes,
 // administrators set up in the console, besides the mail server of the environment.
-func (m mailOptions) carriers() []notify.Carrier {
-	var o mail.Options
-	if m.given() && m.local() {
-		o.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+// A lease must be longer than a carrier may take: with a short one there are none,
+// unless mail is asked for.
+func (o options) carriers() []notify.Carrier {
+	if !o.mail.given() && o.lease < usualLease {
+		return nil
 	}
-	return []notify.Carrier{mail.New(o), webhook.New(webhook.Options{}), dooray.New(dooray.Options{})}
+	var m mail.Options
+	if o.mail.given() && o.mail.local() {
+		m.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	return []notify.Carrier{mail.New(m), webhook.New(webhook.Options{}), dooray.New(dooray.Options{})}
 }
 
 // target is the mail server as a target of notices.

@@ -142,12 +142,18 @@ func (b *backend) open(ws driver.WorkspaceID, readOnly bool) (*tx, error) {
 func (b *backend) end(t *tx) {
 	b.mu.Lock()
 	t.ended = true
+	if t.s.holder == t {
+		t.s.holder = nil
+	}
 	b.mu.Unlock()
 	b.running.Done()
 }
 
 // commit makes the overlay of t visible or returns why not; the mutex is held.
 func (b *backend) commit(t *tx) error {
+	if h := t.s.holder; t.rests && h != nil && h != t {
+		return driver.ErrClash
+	}
 	for _, check := range t.checks {
 		if err := check(); err != nil {
 			return err

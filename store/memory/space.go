@@ -16,6 +16,7 @@ type space struct {
 	now time.Time // latest Now of a commit
 
 	config *table[struct{}, int64] // the configuration's version
+	holder *tx                     // who keeps the configuration; nil: nobody
 
 	envelopes  *table[channel.EnvelopeID, envelope]
 	dedup      *table[dedupKey, time.Time] // received at

@@ -19,6 +19,7 @@ type tx struct {
 	readOnly bool
 	ended    bool
 	clashed  bool        // a write call noticed a rival
+	rests    bool        // on the configuration
 	news     driver.News // what the commit brings
 
 	overlays map[any]pending
@@ -102,9 +103,18 @@ func (t *tx) whole() driver.Tx {
 
 func (t *tx) Now() time.Time { return t.now }
 
-// HoldConfig guards the configuration as it is now: a rival's change runs this
-// transaction again.
+// HoldConfig keeps the configuration for this transaction until it ends: who wants to
+// keep it meanwhile, or commits what rests on it, runs again.
 func (t *tx) HoldConfig(ctx context.Context, change bool) error {
+	if err := do(t, func() error {
+		if h := t.s.holder; h != nil && h != t {
+			return driver.ErrClash
+		}
+		t.s.holder = t
+		return nil
+	}); err != nil {
+		return err
+	}
 	version, err := read(t, func() (int64, error) {
 		v, _ := get(t, t.s.config, struct{}{})
 		return v, nil
@@ -139,6 +149,7 @@ func (t *tx) Guard(_ context.Context, row driver.GuardRow, key string, version i
 		return documents{t}.guard(kind, key, version)
 	}
 	return do(t, func() error {
+		t.rests = t.rests || row == driver.GuardConfig
 		seen, err := t.guarded(row, key, func(v, _ int64) int64 { return v })
 		if err != nil {
 			return err

@@ -122,6 +122,7 @@ var guardRules = func() (rules []rule) {
 			})
 		}},
 		rule{name: "write skew is prevented: two that each guard what the other writes", run: writeSkew},
+		rule{name: "what rests on the configuration is not committed while somebody holds it", run: heldConfig},
 	)
 }()
 
@@ -159,6 +160,43 @@ func (g guarded) clashes(e *env) {
 			return tx.Deadlines().Set(ctx, "k", "i", moment(0))
 		})
 	}
+}
+
+// heldConfig: whoever takes something out of use looks for what rests on it, and would
+// miss what is committed between the look and their own commit.
+func heldConfig(e *env) {
+	var version int64
+	e.view(func(ctx context.Context, tx store.Tx) error {
+		c, err := tx.Config().Configuration(ctx, 0)
+		version = c.Version
+		return err
+	})
+	var once sync.Once
+	first := make(chan error, 1)
+	e.update(func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Config().Hold(ctx); err != nil {
+			return err
+		}
+		once.Do(func() {
+			go func() {
+				first <- e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
+					if err := tx.Guard(ctx, driver.GuardConfig, "", version); err != nil {
+						return err
+					}
+					return tx.Deadlines().Set(ctx, "k", "i", moment(0))
+				})
+			}()
+			time.Sleep(20 * time.Millisecond) // in which one that is not kept from it commits
+		})
+		select {
+		case err := <-first:
+			first <- err
+			require.Fail(e, "it was committed beside the holder")
+		default:
+		}
+		return nil
+	})
+	require.NoError(e, <-first)
 }
 
 func (g guarded) rival(e *env) {
