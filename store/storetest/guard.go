@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -175,6 +176,9 @@ func heldConfig(e *env) {
 	first := make(chan error, 1)
 	e.update(func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Config().Hold(ctx); err != nil {
+			return err
+		}
+		if _, err := tx.Work().Item(ctx, "none"); !errors.Is(err, store.ErrNotFound) { // the look, with which it is held at the latest
 			return err
 		}
 		once.Do(func() {
