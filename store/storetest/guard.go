@@ -123,7 +123,14 @@ var guardRules = func() (rules []rule) {
 			})
 		}},
 		rule{name: "write skew is prevented: two that each guard what the other writes", run: writeSkew},
-		rule{name: "what rests on the configuration is not committed while somebody holds it", run: heldConfig},
+		rule{name: "what rests on the configuration is not committed while somebody holds it", run: func(e *env) {
+			heldConfig(e, func(ctx context.Context, tx store.Tx, version int64) error {
+				return tx.Guard(ctx, driver.GuardConfig, "", version)
+			})
+		}},
+		rule{name: "one at a time holds the configuration", run: func(e *env) {
+			heldConfig(e, func(ctx context.Context, tx store.Tx, _ int64) error { return tx.Config().Hold(ctx) })
+		}},
 	)
 }()
 
@@ -164,16 +171,16 @@ func (g guarded) clashes(e *env) {
 }
 
 // heldConfig: whoever takes something out of use looks for what rests on it, and would
-// miss what is committed between the look and their own commit.
-func heldConfig(e *env) {
+// miss what is committed between the look and their own commit. Each run of the function
+// has a rival of its own: that of a run before may commit between the two.
+func heldConfig(e *env, rival func(ctx context.Context, tx store.Tx, version int64) error) {
 	var version int64
 	e.view(func(ctx context.Context, tx store.Tx) error {
 		c, err := tx.Config().Configuration(ctx, 0)
 		version = c.Version
 		return err
 	})
-	var once sync.Once
-	first := make(chan error, 1)
+	var rivals []chan error
 	e.update(func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Config().Hold(ctx); err != nil {
 			return err
@@ -181,26 +188,23 @@ func heldConfig(e *env) {
 		if _, err := tx.Work().Item(ctx, "none"); !errors.Is(err, store.ErrNotFound) { // the look, with which it is held at the latest
 			return err
 		}
-		once.Do(func() {
-			go func() {
-				first <- e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
-					if err := tx.Guard(ctx, driver.GuardConfig, "", version); err != nil {
-						return err
-					}
-					return tx.Deadlines().Set(ctx, "k", "i", moment(0))
-				})
-			}()
-			time.Sleep(20 * time.Millisecond) // in which one that is not kept from it commits
-		})
-		select {
-		case err := <-first:
-			first <- err
-			require.Fail(e, "it was committed beside the holder")
-		default:
-		}
+		ended := make(chan error, 1)
+		rivals = append(rivals, ended)
+		go func() {
+			ended <- e.db.Update(e.ctx, e.ws, func(ctx context.Context, tx store.Tx) error {
+				if err := rival(ctx, tx, version); err != nil {
+					return err
+				}
+				return tx.Deadlines().Set(ctx, "k", "i", moment(0))
+			})
+		}()
+		time.Sleep(20 * time.Millisecond) // in which one that is not kept from it commits
+		require.Empty(e, ended, "it was committed beside the holder")
 		return nil
 	})
-	require.NoError(e, <-first)
+	for _, ended := range rivals {
+		require.NoError(e, <-ended)
+	}
 }
 
 func (g guarded) rival(e *env) {
