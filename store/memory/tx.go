@@ -105,28 +105,16 @@ func (t *tx) Now() time.Time { return t.now }
 
 // HoldConfig keeps the configuration for this transaction until it ends: who wants to
 // keep it meanwhile, or commits what rests on it, runs again.
-func (t *tx) HoldConfig(ctx context.Context, change bool) error {
-	if err := do(t, func() error {
+func (t *tx) HoldConfig(_ context.Context, change bool) error {
+	return do(t, func() error {
 		if h := t.s.holder; h != nil && h != t {
 			return driver.ErrClash
 		}
 		t.s.holder = t
-		return nil
-	}); err != nil {
-		return err
-	}
-	version, err := read(t, func() (int64, error) {
-		v, _ := get(t, t.s.config, struct{}{})
-		return v, nil
-	})
-	if err != nil {
-		return err
-	}
-	if !change {
-		return t.Guard(ctx, driver.GuardConfig, "", version)
-	}
-	return do(t, func() error {
-		put(t, t.s.config, struct{}{}, version+1)
+		if change {
+			v, _ := get(t, t.s.config, struct{}{})
+			put(t, t.s.config, struct{}{}, v+1)
+		}
 		return nil
 	})
 }
