@@ -113,7 +113,7 @@ func (w *world) ticketBy(l emailtest.Letter) (tk ticket.Ticket) {
 	w.t.Helper()
 	for n := 0; tk.ID == ""; n++ {
 		w.mail.Write(l)
-		for end := time.Now().Add(5 * time.Second); tk.ID == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); tk.ID == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			page, err := w.eng.Tickets(w.t.Context(), w.host, sangdam.TicketFilter{}, "", 10)
 			require.NoError(w.t, err)
 			if len(page.Tickets) > 0 {
