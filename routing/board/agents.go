@@ -275,10 +275,10 @@ func (a *boardAgent) setTurn(q *boardQueue) {
 // names, or the one of a pending decision that is newer than the row.
 func (b *Board) hold(it *boardItem) {
 	var a *boardAgent
-	if it.row.State.Held() && it.row.Agent != "" {
-		a = b.agent(it.row.Agent)
+	if it.state.Held() && it.agent != "" {
+		a = b.agent(it.agent)
 	}
-	if p := it.pend; p != nil && p.agent != nil && (a == nil || it.row.Version <= p.version) {
+	if p := it.pend; p != nil && p.agent != nil && (a == nil || it.version <= p.version) {
 		a = p.agent
 	}
 	if a == it.holder && slices.Equal(it.taken, it.uses) {
@@ -290,9 +290,9 @@ func (b *Board) hold(it *boardItem) {
 			was.held[u.profile] -= u.units
 		}
 	}
-	it.holder, it.taken = a, it.taken[:0]
+	it.holder, it.taken = a, nil
 	if a != nil {
-		it.taken = append(it.taken, it.uses...)
+		it.taken = it.uses
 		for _, u := range it.taken {
 			a.held = addTo(a.held, u.profile, u.units)
 		}

@@ -64,6 +64,7 @@ type Board struct {
 	profiles  map[routing.Profile]int32
 	presences map[routing.Presence]int32
 	skills    map[string]int32
+	demands   map[string][]boardUse // see usesOf
 
 	calendars calendars
 
@@ -81,6 +82,7 @@ type Board struct {
 	clock   uint64  // of index use
 
 	spareItems   []*boardItem
+	spareQueued  []*queuedItem
 	sparePending []*pending
 	scratch      []byte
 	sorting      []routing.Skill
@@ -125,7 +127,7 @@ func New(o Options) (*Board, error) {
 		agents: map[routing.AgentID]*boardAgent{}, queues: map[routing.QueueID]*boardQueue{}, desks: map[routing.DeskID]*boardDesk{},
 		items: map[routing.ItemID]*boardItem{}, pendings: map[int64]*pending{},
 		profiles: map[routing.Profile]int32{routing.ProfileUnits: 0}, presences: map[routing.Presence]int32{},
-		skills: map[string]int32{}, dead: map[routing.ItemID]int64{}, watch: map[routing.ItemID]int64{},
+		skills: map[string]int32{}, demands: map[string][]boardUse{}, dead: map[routing.ItemID]int64{}, watch: map[routing.ItemID]int64{},
 	}
 	b.early = indexed[*boardItem]{less: enteredBefore, place: func(it *boardItem) *int32 { return &it.earlyPos }}
 	b.late = indexed[*boardItem]{less: enteredBefore, place: func(it *boardItem) *int32 { return &it.latePos }}
@@ -143,7 +145,7 @@ func enteredBefore(x, y *boardItem) bool {
 	if x.row.Seq != y.row.Seq {
 		return x.row.Seq < y.row.Seq
 	}
-	return x.row.ID < y.row.ID
+	return x.id < y.id
 }
 
 // Decide returns the next decision, already applied inside as pending, or
@@ -189,7 +191,7 @@ func (b *Board) Idle() bool {
 		return false
 	}
 	for _, it := range b.items {
-		if it.row.State != routing.ItemDone {
+		if it.state != routing.ItemDone {
 			return false
 		}
 	}
@@ -218,7 +220,7 @@ func (b *Board) Settle(id int64, ok bool) {
 		a.settleReserve(id, ok)
 		b.touch(a)
 	}
-	if !ok || it.row.Version > p.version {
+	if !ok || it.version > p.version {
 		b.endPending(p)
 		b.hold(it)
 		b.standing(it)

@@ -54,7 +54,7 @@ type Considered struct {
 // is quiet; before, an eligible agent may just not have been chosen yet.
 func (b *Board) Explain(id routing.ItemID) (Explanation, error) {
 	it := b.items[id]
-	if it == nil || it.queuePos == 0 {
+	if it == nil || !it.placed() {
 		return Explanation{}, errs.New(errs.NotFound, "routing: item %q does not wait on this board", id)
 	}
 	q := it.q
@@ -174,17 +174,17 @@ func (b *Board) Stuck(bound time.Duration) []Stuck {
 			if a == nil {
 				continue
 			}
-			since, before := b.watch[it.row.ID]
+			since, before := b.watch[it.id]
 			if !before {
 				since = b.nowNs
 			}
-			seen[it.row.ID] = since
-			report(Stuck{Item: it.row.ID, Queue: q.id, Agent: a.id}, since)
+			seen[it.id] = since
+			report(Stuck{Item: it.id, Queue: q.id, Agent: a.id}, since)
 		}
 	}
 	b.watch = seen
 	for _, p := range b.pendings {
-		s := Stuck{Item: p.it.row.ID, Queue: p.it.row.Queue, Decision: p.id}
+		s := Stuck{Item: p.it.id, Queue: p.queue, Decision: p.id}
 		if p.agent != nil {
 			s.Agent = p.agent.id
 		}

@@ -93,7 +93,7 @@ func keyBefore(a, b itemKey, x, y *boardItem) bool {
 	case x.row.Seq != y.row.Seq:
 		return x.row.Seq < y.row.Seq
 	}
-	return x.row.ID < y.row.ID
+	return x.id < y.id
 }
 
 // itemHeap holds the waiting items of a class, four children a node, the keys

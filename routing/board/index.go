@@ -310,7 +310,7 @@ func (b *Board) drawIndexed(c *class, it *boardItem, x *agentIndex) (choice, boo
 	case x.total == 0:
 		return b.among(c, it, p.q.members) // perhaps some of weight 0
 	}
-	a := x.slots[x.find(chance.Draw(b.seed, it.row.ID, it.row.Attempt, x.total))]
+	a := x.slots[x.find(chance.Draw(b.seed, it.id, it.row.Attempt, x.total))]
 	return choice{a: a, why: "strategy"}, true
 }
 

@@ -21,16 +21,13 @@ func (b *Board) ApplyItem(row routing.Item) {
 			return
 		}
 		it = b.newItem(row.ID)
-	case row.Version <= it.row.Version:
+	case row.Version <= it.version:
 		return
 	default:
 		b.leave(it)
 	}
-	it.row = row
-	it.uses = it.uses[:0]
-	for _, u := range row.Uses {
-		it.uses = append(it.uses, boardUse{intern(b.profiles, u.Profile), int64(u.Units)})
-	}
+	it.version, it.state, it.agent, it.uses = row.Version, row.State, row.Agent, b.usesOf(row.Uses)
+	b.keepRow(it, row)
 	if p := it.pend; p != nil && p.settled && row.Version > p.version {
 		b.endPending(p)
 	}
@@ -44,12 +41,70 @@ func (b *Board) newItem(id routing.ItemID) *boardItem {
 		it, b.spareItems = b.spareItems[n-1], b.spareItems[:n-1]
 	} else {
 		it = &boardItem{}
-		it.timer.it = it
 	}
+	it.id = id
 	b.items[id] = it
 	delete(b.dead, id)
 	return it
 }
+
+// maxDemands is how many lists of uses are shared by the items that have the same.
+const maxDemands = 4096
+
+// usesOf is a row's demand. A desk's work asks few different things, so items that
+// ask the same share it.
+func (b *Board) usesOf(row []routing.Use) []boardUse {
+	k := b.scratch[:0]
+	for _, u := range row {
+		k = appendUse(k, boardUse{intern(b.profiles, u.Profile), int64(u.Units)})
+	}
+	b.scratch = k
+	if uses, known := b.demands[string(k)]; known {
+		return uses
+	}
+	uses := make([]boardUse, len(row))
+	for i, u := range row {
+		uses[i] = boardUse{intern(b.profiles, u.Profile), int64(u.Units)}
+	}
+	if len(b.demands) >= maxDemands {
+		clear(b.demands)
+	}
+	b.demands[string(k)] = uses
+	return uses
+}
+
+func appendUse(k []byte, u boardUse) []byte {
+	return binary.AppendVarint(binary.AppendVarint(k, int64(u.profile)), u.units)
+}
+
+// keepRow keeps the row of a queued item, and nothing of another's. The item
+// stands nowhere.
+func (b *Board) keepRow(it *boardItem, row routing.Item) {
+	switch {
+	case row.State != routing.ItemQueued:
+		b.dropRow(it)
+		return
+	case it.queuedItem != nil:
+	case len(b.spareQueued) > 0:
+		n := len(b.spareQueued)
+		it.queuedItem, b.spareQueued = b.spareQueued[n-1], b.spareQueued[:n-1]
+	default:
+		it.queuedItem = &queuedItem{}
+	}
+	it.row, it.timer.it = row, it
+}
+
+func (b *Board) dropRow(it *boardItem) {
+	w := it.queuedItem
+	if it.queuedItem = nil; w != nil && len(b.spareQueued) < spares {
+		*w = queuedItem{}
+		b.spareQueued = append(b.spareQueued, w)
+	}
+}
+
+// spares is how many items that ended, or are queued no more, wait to be used
+// again, so that a desk at work allocates none; what a flood needed goes with it.
+const spares = 1024
 
 // remembered is how many ended items' versions are kept, so that an older row
 // that comes late does not bring one back.
@@ -57,7 +112,7 @@ const remembered = 1 << 14
 
 // forget drops an item that ended.
 func (b *Board) forget(it *boardItem) {
-	id := it.row.ID
+	id := it.id
 	delete(b.items, id)
 	if len(b.deadRing) < remembered {
 		b.deadRing = append(b.deadRing, id)
@@ -66,9 +121,10 @@ func (b *Board) forget(it *boardItem) {
 		b.deadRing[b.deadNext] = id
 		b.deadNext = (b.deadNext + 1) % remembered
 	}
-	b.dead[id] = it.row.Version
-	*it = boardItem{uses: it.uses[:0], taken: it.taken[:0], timer: boardTimer{it: it}}
-	b.spareItems = append(b.spareItems, it)
+	b.dead[id] = it.version
+	if *it = (boardItem{}); len(b.spareItems) < spares {
+		b.spareItems = append(b.spareItems, it)
+	}
 }
 
 // standing puts an item, which stands nowhere, where its row says.
@@ -76,7 +132,7 @@ func (b *Board) standing(it *boardItem) {
 	if it.pend != nil {
 		return
 	}
-	switch it.row.State {
+	switch it.state {
 	case routing.ItemQueued:
 		b.enter(it)
 	case routing.ItemDone:
@@ -111,7 +167,7 @@ func (b *Board) enter(it *boardItem) {
 
 // leave takes a waiting item out of wherever it stands.
 func (b *Board) leave(it *boardItem) {
-	if it.queuePos == 0 {
+	if !it.placed() {
 		return
 	}
 	q := it.q
@@ -355,7 +411,7 @@ func (b *Board) poolOf(it *boardItem) *pool {
 	}
 	k = append(k, 1)
 	for _, u := range it.uses {
-		k = binary.AppendUvarint(binary.AppendVarint(k, int64(u.profile)), uint64(u.units))
+		k = appendUse(k, u)
 	}
 	k = append(k, 0xff)
 	required := requiredSkills(row)

@@ -265,10 +265,10 @@ func (b *Board) drawAmong(p *pool, it *boardItem, able []*boardAgent) choice {
 		total += p.q.weightOf(a)
 	}
 	if total == 0 {
-		n := chance.Draw(b.seed, it.row.ID, it.row.Attempt, uint64(len(able)))
+		n := chance.Draw(b.seed, it.id, it.row.Attempt, uint64(len(able)))
 		return choice{a: able[n], why: "strategy"}
 	}
-	n := chance.Draw(b.seed, it.row.ID, it.row.Attempt, total)
+	n := chance.Draw(b.seed, it.id, it.row.Attempt, total)
 	for _, a := range able {
 		w := p.q.weightOf(a)
 		if n < w {
@@ -349,11 +349,11 @@ func (b *Board) decide(kind routing.DecisionKind, it *boardItem) routing.Decisio
 	} else {
 		p = &pending{}
 	}
-	*p = pending{id: b.lastID, kind: kind, it: it, version: it.row.Version, since: b.nowNs}
+	*p = pending{id: b.lastID, kind: kind, it: it, version: it.version, queue: it.row.Queue, since: b.nowNs}
 	it.pend = p
 	b.pendings[p.id] = p
 	return routing.Decision{
-		ID: p.id, Kind: kind, At: b.now, Item: it.row.ID, ItemVersion: it.row.Version, Queue: it.row.Queue,
+		ID: p.id, Kind: kind, At: b.now, Item: it.id, ItemVersion: it.version, Queue: it.row.Queue,
 	}
 }
 

@@ -475,7 +475,7 @@ func (w *world) consistent() {
 	}
 	for id, it := range w.r.items {
 		have := w.b.items[id]
-		if have == nil || have.row.Version != it.Version || (it.State == routing.ItemQueued) != (have.queuePos != 0) {
+		if have == nil || have.version != it.Version || (it.State == routing.ItemQueued) != have.placed() {
 			w.t.Fatalf("seed %d: the Board has %+v of %+v", w.seed, have, it)
 		}
 	}

@@ -72,11 +72,26 @@ type boardUse struct {
 	units   int64
 }
 
-// boardItem is a piece of work: its row and where it stands in the Board.
+// boardItem is a piece of work. What somebody has is most of what a desk knows, for
+// hours, and takes part in no decision: of it the Board keeps only whose capacity it
+// takes. The whole row is there while the item is queued.
 type boardItem struct {
-	row  routing.Item
-	q    *boardQueue
-	uses []boardUse
+	id      routing.ItemID
+	version int64
+	state   routing.ItemState
+	agent   routing.AgentID // as the row says
+	uses    []boardUse      // shared, never changed
+	*queuedItem
+
+	holder *boardAgent // whose capacity it takes
+	taken  []boardUse  // what it takes
+	pend   *pending
+}
+
+// queuedItem is a queued item: its row and where it stands in the Board.
+type queuedItem struct {
+	row routing.Item
+	q   *boardQueue
 
 	key      itemKey
 	waiting  bool   // in the structures of its queue
@@ -89,11 +104,10 @@ type boardItem struct {
 	prefPos  int32  // in pref.prefers
 	pref     *boardAgent
 	timer    boardTimer
-
-	holder *boardAgent // whose capacity it takes
-	taken  []boardUse  // what it takes
-	pend   *pending
 }
+
+// placed reports whether the item is in the list of a queue.
+func (it *boardItem) placed() bool { return it.queuedItem != nil && it.queuePos != 0 }
 
 // pending is a decision whose rows have not come yet.
 type pending struct {
@@ -102,6 +116,7 @@ type pending struct {
 	it      *boardItem
 	agent   *boardAgent
 	version int64 // of the item
+	queue   routing.QueueID
 	since   int64
 	settled bool
 }

@@ -47,7 +47,7 @@ func (f *flow) expect(now int64, pos int) (time.Duration, bool) {
 // many wait there; false when it does not wait.
 func (b *Board) Position(id routing.ItemID) (pos, of int, ok bool) {
 	it := b.items[id]
-	if it == nil || !it.waiting {
+	if it == nil || !it.placed() || !it.waiting {
 		return 0, 0, false
 	}
 	q := it.q

@@ -44,11 +44,12 @@ func (b *Board) Agents() []routing.Agent {
 	return out
 }
 
-// Item returns the item's row; false for one that the Board does not know or that
-// ended.
+// Item returns the row of a queued item, and of one that a decision takes out of its
+// queue until its next row comes. It is false for all others: of what an agent has the
+// Board keeps no more than whose capacity it takes.
 func (b *Board) Item(id routing.ItemID) (routing.Item, bool) {
 	it := b.items[id]
-	if it == nil {
+	if it == nil || it.queuedItem == nil {
 		return routing.Item{}, false
 	}
 	return it.row, true
