@@ -29,6 +29,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 )
@@ -62,6 +63,10 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// garbage is how the collector is set, unless GOGC says otherwise: as a host is told
+// to set it, and examples/helpdesk does.
+const garbage = 400
 
 // options of a run.
 type options struct {
@@ -128,6 +133,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	onPostgres := []string{"assign", "restart", "peer", "drain", "backlog"}
 	if o.store != "sqlite" && (o.store != "postgres" || !slices.Contains(onPostgres, *name)) {
 		return errors.New("-store must be sqlite, or postgres for -case assign, restart, peer, drain and backlog")
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
 	}
 	r, err := do(ctx, o)
 	if err != nil {

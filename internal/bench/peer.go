@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"sync/atomic"
@@ -24,10 +23,6 @@ import (
 // peerAgents take conversations in turn, without being asked.
 const peerAgents = 50
 
-// peerGarbage is how the collector is set, unless GOGC says otherwise: as a host
-// is told to set it, and examples/helpdesk does.
-const peerGarbage = 400
-
 // peerLoads are how many customers write at once and how many conversations they
 // begin in a round.
 var peerLoads = []struct{ clients, conversations int }{{1, 200}, {8, 800}, {32, 2400}}
@@ -38,9 +33,6 @@ var peerLoads = []struct{ clients, conversations int }{{1, 200}, {8, 800}, {32, 
 // out, and measured apart. On PostgreSQL the same rows are written by hand on the
 // same server, in the same run.
 func peer(ctx context.Context, o options) (report, error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(peerGarbage)
-	}
 	p, err := newPlace(ctx, o.store, "shared_buffers="+o.buffers)
 	if err != nil {
 		return report{}, err
