@@ -307,50 +307,6 @@ func (s *Server) Shutdown() error {
 // Owned says that the server is one that this package started.
 func (s *Server) Owned() bool { return s.own != nil }
 
-// Backup makes a base backup of the running server, as pg_basebackup does. The copy
-// is not started: Restart does that, and brings it to the moment when Backup ended.
-// With standby it follows the server from then on, until Promote.
-func (s *Server) Backup(standby bool) (*Server, error) {
-	return s.copied(func(to *process) error {
-		args := []string{"-D", to.data(), "-d", s.own.dsn("postgres"), "-X", "stream", "-c", "fast", "--no-sync"}
-		if standby {
-			args = append(args, "-R")
-		}
-		return to.command("pg_basebackup", args...)
-	})
-}
-
-// Files copies the data of a server that does not run. Restart starts the copy.
-func (s *Server) Files() (*Server, error) {
-	return s.copied(func(to *process) error { return to.command("/bin/cp", "-a", s.own.data(), to.data()) })
-}
-
-func (s *Server) copied(by func(to *process) error) (*Server, error) {
-	if s.own == nil {
-		return nil, errors.New("pgtest: the server of " + EnvDSN + " is not ours to copy")
-	}
-	dir, err := os.MkdirTemp("", "sangdam-pg-")
-	if err != nil {
-		return nil, fmt.Errorf("pgtest: %w", err)
-	}
-	to := &process{bin: s.own.bin, dir: dir}
-	err = errors.Join(giveAway(dir), to.watch())
-	if err == nil {
-		err = by(to)
-	}
-	if err == nil {
-		to.port, err = freePort()
-	}
-	if err != nil {
-		to.stop()
-		return nil, err
-	}
-	return &Server{admin: to.dsn("postgres"), own: to}, nil
-}
-
-// Promote ends the recovery of a standby: it is a server of its own from then on.
-func (s *Server) Promote() error { return s.own.command("pg_ctl", "promote", "-w", "-D", s.own.data()) }
-
 // At is where a database of another server is on this one, which is its copy.
 func (s *Server) At(dsn string) (string, error) {
 	u, err := url.Parse(dsn)

@@ -31,7 +31,7 @@ var servant = sync.OnceValues(func() (*syscall.Credential, error) {
 	return nil, fmt.Errorf("pgtest: running as root, and there is neither a user postgres nor nobody to run the server")
 })
 
-// giveAway makes the directory belong to the servant.
+// giveAway makes a directory or a file belong to the servant.
 func giveAway(dir string) error {
 	who, err := servant()
 	if err != nil || who == nil {
