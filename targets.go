@@ -94,7 +94,8 @@ func (u *unit) saveTarget(t notify.Target, renamed map[string]string) (Saved, er
 	case carrier == nil:
 		return Saved{}, errs.New(errs.Unsupported, "sangdam: no carrier for targets of kind %q; add it to Config.Carriers", t.Kind)
 	case strings.TrimSpace(t.Name) == "" || len(t.Name) > maxTargetName:
-		return Saved{}, errs.New(errs.Invalid, "sangdam: a target's name has 1 to %d bytes; people choose targets by it", maxTargetName)
+		return Saved{}, errs.About("name", errs.New(errs.Invalid,
+			"sangdam: a target's name has 1 to %d bytes; people choose targets by it", maxTargetName))
 	case len(t.ID) > 100 || len(t.Settings) > maxTargetBytes:
 		return Saved{}, errs.New(errs.Invalid, "sangdam: a target's id has at most 100 bytes, its settings at most %d", maxTargetBytes)
 	}

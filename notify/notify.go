@@ -164,7 +164,8 @@ type Carrier interface {
 	// Policy is constant.
 	Policy() Policy
 	// Validate checks a target's settings and secrets without the network. The
-	// error is ErrInvalid and names the field and what to put there.
+	// error is ErrInvalid and names the field and what to put there; made by
+	// Wrong it tells a form which field that is.
 	Validate(t Target) error
 	// Plan makes the exact request. It does no I/O. An error is a
 	// *adapter.SendError of Permanent disposition: this notice cannot leave by
@@ -210,6 +211,13 @@ func Refuse(reason channel.Reason, status int, detail string) error {
 	return &adapter.SendError{Disposition: adapter.Permanent, Reason: reason, Status: status, Detail: detail}
 }
 
+// Wrong is the error of Validate for one part of a target, an ErrInvalid: part is
+// "settings." or "secrets." and the name of the member or secret. A form shows text
+// beside its field. text says what to put there, without what stands there now.
+func Wrong(part, text string) error {
+	return errs.About(part, errs.New(errs.Invalid, "%s", text))
+}
+
 // Settings reads a target's settings strictly: a member that the carrier does
 // not know is ErrInvalid, so that a misspelt one is not silently without effect.
 func Settings[T any](t Target) (T, error) {
@@ -221,10 +229,11 @@ func Settings[T any](t Target) (T, error) {
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil {
-		return s, errs.New(errs.Invalid, "notify: the settings of %s target %q do not fit: %w", t.Kind, t.Name, err)
+		return s, errs.About("settings", errs.New(errs.Invalid, "notify: the settings of %s target %q do not fit: %w", t.Kind, t.Name, err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return s, errs.New(errs.Invalid, "notify: there is something after the settings of %s target %q", t.Kind, t.Name)
+		return s, errs.About("settings", errs.New(errs.Invalid,
+			"notify: there is something after the settings of %s target %q", t.Kind, t.Name))
 	}
 	return s, nil
 }

@@ -53,8 +53,8 @@ func (smsCarrier) Validate(t Target) error {
 		return err
 	}
 	if !phone(s.From) {
-		return errs.New(errs.Invalid,
-			"notify: settings.from of an sms target is the sender's number: 3 to 15 digits, + in front if it is international")
+		return errs.About("settings.from", errs.New(errs.Invalid,
+			"notify: settings.from of an sms target is the sender's number: 3 to 15 digits, + in front if it is international"))
 	}
 	return nil
 }

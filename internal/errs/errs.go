@@ -48,6 +48,7 @@ type wrapped struct {
 	err    error // what the format wraps, with the text; nil where it wraps nothing
 	format string
 	args   []any
+	part   string // of the input, that is wrong; see About
 }
 
 func (w *wrapped) Error() string {
@@ -75,6 +76,30 @@ func New(kind *Kind, format string, args ...any) error {
 		w.err = fmt.Errorf(format, args...)
 	}
 	return w
+}
+
+// About says which part of what was given a refusal of New is about, by its place
+// there: "name", "settings.from", "secrets.password". A form finds its field by it.
+// An error that New did not make, and nil, are returned as they are.
+func About(part string, err error) error {
+	w, ok := err.(*wrapped) //nolint:errorlint // of what was wrapped, the part may be one of something else
+	if !ok {
+		return err
+	}
+	about := *w
+	about.part = part
+	return &about
+}
+
+// PartOf is the part that a refusal is about, the outermost that is known; empty: it
+// names none.
+func PartOf(err error) string {
+	for w, ok := errors.AsType[*wrapped](err); ok; w, ok = errors.AsType[*wrapped](w.err) {
+		if w.part != "" {
+			return w.part
+		}
+	}
+	return ""
 }
 
 // KindOf returns the first kind found in err, or nil.

@@ -56,3 +56,21 @@ func TestAnErrorIsOfItsKindAndOfWhatItWraps(t *testing.T) {
 	require.Equal(t, "there is no %s %d", format)
 	require.Equal(t, []any{"row", 7}, args)
 }
+
+// A part is found through what wraps the refusal, and changes nothing else of it.
+func TestARefusalNamesThePartThatIsWrong(t *testing.T) {
+	plain := errs.New(errs.Invalid, "mail: %s is no address", "help")
+	about := errs.About("settings.from", plain)
+	require.Equal(t, "settings.from", errs.PartOf(about))
+	require.Equal(t, "settings.from", errs.PartOf(errs.New(errs.Invalid, "sangdam: target: %w", about)))
+	require.ErrorIs(t, about, errs.Invalid)
+	require.Equal(t, plain.Error(), about.Error())
+	format, args, ok := errs.Parts(about)
+	require.True(t, ok)
+	require.Equal(t, []any{"mail: %s is no address", []any{"help"}}, []any{format, args})
+	for _, none := range []error{nil, io.EOF, plain} {
+		require.Empty(t, errs.PartOf(none))
+	}
+	require.Equal(t, io.EOF, errs.About("name", io.EOF))
+	require.NoError(t, errs.About("name", nil))
+}

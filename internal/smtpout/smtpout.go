@@ -215,18 +215,20 @@ func final(status string, reason channel.Reason) channel.Reason {
 // Check refuses what no server is reached by, of an IMAP server too. of names the
 // settings in the error, password says that there is one.
 func Check(of string, s Server, password bool) error {
+	_, at, _ := strings.Cut(of, ": ")
 	switch {
 	case s.Host == "" || len(s.Host) > 253 || strings.ContainsFunc(s.Host,
 		func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r > 0x7E }):
-		return errs.New(errs.Invalid, "%s.host is the name of a mail server, such as mail.example.com", of)
+		return errs.About(at+".host", errs.New(errs.Invalid, "%s.host is the name of a mail server, such as mail.example.com", of))
 	case s.Port < 0 || s.Port > 65535:
-		return errs.New(errs.Invalid, "%s.port is 1 to 65535", of)
+		return errs.About(at+".port", errs.New(errs.Invalid, "%s.port is 1 to 65535", of))
 	case s.Encryption != "" && s.Encryption != StartTLS && s.Encryption != TLS && s.Encryption != Plain:
-		return errs.New(errs.Invalid, "%s.encryption is %s, %s or %s", of, TLS, StartTLS, Plain)
+		return errs.About(at+".encryption", errs.New(errs.Invalid, "%s.encryption is %s, %s or %s", of, TLS, StartTLS, Plain))
 	case (s.User != "") != password:
-		return errs.New(errs.Invalid, "%s.user and its secret password belong together", of)
+		return errs.About(at+".user", errs.New(errs.Invalid, "%s.user and its secret password belong together", of))
 	case s.Encryption == Plain && s.User != "" && !local(s.Host):
-		return errs.New(errs.Invalid, "%s.encryption: a password is never sent without encryption; use %s or %s", of, TLS, StartTLS)
+		return errs.About(at+".encryption", errs.New(errs.Invalid,
+			"%s.encryption: a password is never sent without encryption; use %s or %s", of, TLS, StartTLS))
 	}
 	return nil
 }

@@ -84,13 +84,18 @@ func (c *Carrier) Validate(t notify.Target) error {
 	url := t.Secrets[SecretURL].Reveal()
 	switch {
 	case url == "":
-		return errs.New(errs.Invalid,
-			"dooray: the secret %q is missing; it is the address that Dooray shows when the room's incoming hook is made", SecretURL)
+		return errs.About("secrets."+SecretURL, errs.New(errs.Invalid,
+			"dooray: the secret %q is missing; it is the address that Dooray shows when the room's incoming hook is made", SecretURL))
 	case c.instead == nil && c.client.CheckURL(url) != nil, !strings.HasPrefix(url, "https://") && c.instead == nil:
-		return errs.New(errs.Invalid,
-			"dooray: the secret %q is no address of an incoming hook, such as https://hook.dooray.com/services/…", SecretURL)
+		return errs.About("secrets."+SecretURL, errs.New(errs.Invalid,
+			"dooray: the secret %q is no address of an incoming hook, such as https://hook.dooray.com/services/…", SecretURL))
 	case len(s.BotName) > 100 || len(s.BotIcon) > 2000:
-		return errs.New(errs.Invalid, "dooray: settings.bot_name has at most 100 bytes, settings.bot_icon at most 2000")
+		part := "settings.bot_icon"
+		if len(s.BotName) > 100 {
+			part = "settings.bot_name"
+		}
+		return errs.About(part, errs.New(errs.Invalid,
+			"dooray: settings.bot_name has at most 100 bytes, settings.bot_icon at most 2000"))
 	}
 	return nil
 }

@@ -65,21 +65,25 @@ func (t *Tasks) Validate(tg notify.Target) error {
 	}
 	switch {
 	case !digits(s.Project):
-		return errs.New(errs.Invalid, "dooray: settings.project is the project's id, a number such as 3012345678901234567")
+		return errs.About("settings.project", errs.New(errs.Invalid,
+			"dooray: settings.project is the project's id, a number such as 3012345678901234567"))
 	case strings.ContainsFunc(s.Host, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r > 0x7E }):
-		return errs.New(errs.Invalid, "dooray: settings.host is the name of the API's host, such as api.dooray.com")
+		return errs.About("settings.host", errs.New(errs.Invalid,
+			"dooray: settings.host is the name of the API's host, such as api.dooray.com"))
 	case len(s.To) > 50:
-		return errs.New(errs.Invalid, "dooray: settings.to names %d members; use at most 50", len(s.To))
+		return errs.About("settings.to", errs.New(errs.Invalid, "dooray: settings.to names %d members; use at most 50", len(s.To)))
 	case tg.Secrets[SecretKey].Empty():
-		return errs.New(errs.Invalid, "dooray: the secret %q is missing; it is the API key of the project's representative registrant",
-			SecretKey)
+		return errs.About("secrets."+SecretKey, errs.New(errs.Invalid,
+			"dooray: the secret %q is missing; it is the API key of the project's representative registrant",
+			SecretKey))
 	case len(tg.Secrets[notify.SecretHook].Reveal()) < notify.MinHook:
-		return errs.New(errs.Invalid, `dooray: the secret "hook" is the last part of the address that Dooray reports to; use %d random `+
-			`letters or more`, notify.MinHook)
+		return errs.About("secrets."+notify.SecretHook, errs.New(errs.Invalid,
+			`dooray: the secret "hook" is the last part of the address that Dooray reports to; use %d random `+
+				`letters or more`, notify.MinHook))
 	}
 	for _, m := range s.To {
 		if !digits(m) {
-			return errs.New(errs.Invalid, "dooray: settings.to holds ids of members, which are numbers")
+			return errs.About("settings.to", errs.New(errs.Invalid, "dooray: settings.to holds ids of members, which are numbers"))
 		}
 	}
 	return nil

@@ -104,11 +104,15 @@ func (c *Carrier) Validate(t notify.Target) error {
 	}
 	for field, address := range map[string]string{"from": s.From, "reply_to": s.ReplyTo} {
 		if _, err := parse(address); err != nil && (address != "" || field == "from") {
-			return errs.New(errs.Invalid, "mail: settings.%s is no mail address; write it like help@example.com", field)
+			return errs.About("settings."+field, errs.New(errs.Invalid,
+				"mail: settings.%s is no mail address; write it like help@example.com", field))
 		}
 	}
-	if hasControl(s.Name) || hasControl(s.User) {
-		return errs.New(errs.Invalid, "mail: settings.name or settings.user holds a control character")
+	for field, text := range map[string]string{"name": s.Name, "user": s.User} {
+		if hasControl(text) {
+			return errs.About("settings."+field, errs.New(errs.Invalid,
+				"mail: settings.name or settings.user holds a control character"))
+		}
 	}
 	return smtpout.Check("mail: settings", c.server(s, t), !t.Secrets[SecretPassword].Empty())
 }

@@ -47,7 +47,7 @@ func keys(t notify.Target) ([][]byte, error) {
 		}
 		key, err := parseSecret(s.Reveal())
 		if err != nil {
-			return nil, err
+			return nil, errs.About("secrets."+name, err)
 		}
 		out = append(out, key)
 	}

@@ -95,7 +95,7 @@ func (c *Carrier) Validate(t notify.Target) error {
 		return err
 	}
 	if err := c.client.CheckURL(s.URL); err != nil {
-		return errs.New(errs.Invalid, "webhook: settings.url cannot be called: %w", err)
+		return errs.About("settings.url", errs.New(errs.Invalid, "webhook: settings.url cannot be called: %w", err))
 	}
 	if _, err := keys(t); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,6 +93,14 @@ func (p targetPart) field() string {
 		return "secret." + p.name
 	}
 	return "set." + p.name
+}
+
+// path is where the part stands in a target, as refusals name it.
+func (p targetPart) path() string {
+	if p.as == partSecret {
+		return "secrets." + p.name
+	}
+	return "settings." + p.name
 }
 
 // targetRow is a target in the list.
@@ -514,23 +521,16 @@ func (q *request) readKeys(t *notify.Target) {
 	}
 }
 
-// named finds the part that a refusal is about: carriers name it (see
-// notify.Carrier.Validate).
-var namedPart = regexp.MustCompile(`settings\.([a-z_]+)|secret "?([a-z_]+)|target's (name) has`)
-
 // fieldIn is the field of the form that a refusal is about; empty: none of them.
+// Whoever refuses names the part (see notify.Wrong).
 func fieldIn(k notify.Kind, err error) string {
-	for _, m := range namedPart.FindAllStringSubmatch(err.Error(), -1) {
-		if m[3] != "" {
-			return "name"
-		}
-		for _, p := range partsOf(k) {
-			if p.name != "" && (p.as != partSecret && p.name == m[1] || p.as == partSecret && p.name == m[2]) {
-				return p.field()
-			}
-		}
-		if partsOf(k)[0].as == partJSON && m[1] != "" {
-			return "settings"
+	part := errs.PartOf(err)
+	if part == "name" {
+		return "name"
+	}
+	for _, p := range partsOf(k) {
+		if p.as == partJSON && (part == "settings" || strings.HasPrefix(part, "settings.")) || p.as != partJSON && p.path() == part {
+			return p.field()
 		}
 	}
 	return ""

@@ -15,7 +15,6 @@ import (
 	"github.com/sangdam/sangdam"
 	"github.com/sangdam/sangdam/channel"
 	"github.com/sangdam/sangdam/internal/browsertest"
-	"github.com/sangdam/sangdam/internal/errs"
 	"github.com/sangdam/sangdam/notify"
 	"github.com/sangdam/sangdam/notify/mail/mailtest"
 )
@@ -31,7 +30,7 @@ func (pager) Validate(t notify.Target) error {
 		Station string `json:"station"`
 	}](t)
 	if err == nil && (s.Station == "" || t.Secrets["code"].Empty()) {
-		err = errs.New(errs.Invalid, "pager: settings.station names the station, the secret \"code\" opens it")
+		err = notify.Wrong("settings.station", "pager: settings.station names the station, the secret \"code\" opens it")
 	}
 	return err
 }
