@@ -1,6 +1,7 @@
 package sangdam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -195,12 +196,11 @@ func (s *sender) failed(ctx context.Context, w way, at adapter.Attempt, cause er
 		return 0, err
 	}
 	wait, more := w.wait(at.Tries)
-	if se.After > 0 {
-		wait = se.After
-	}
-	o := afterFailure(at, se, now, now.Add(wait), more)
+	// Who says again and again that it will take it in a second would otherwise be
+	// given up after as many seconds as there are tries.
+	o := afterFailure(at, se, now, now.Add(max(wait, se.After)), more)
 	if se.Disposition == adapter.RateLimited && o.State == channel.OutboxQueued {
-		if err := s.pause(ctx, o.NotBefore); err != nil {
+		if err := s.pause(ctx, now.Add(cmp.Or(se.After, wait))); err != nil {
 			return 0, err
 		}
 	}

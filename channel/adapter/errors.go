@@ -43,8 +43,8 @@ const (
 type SendError struct {
 	Disposition Disposition
 	Reason      channel.Reason
-	// After is how long to wait, for Retry and RateLimited; zero lets the
-	// caller's back-off decide.
+	// After is how long to wait at least, for Retry and RateLimited; the caller's
+	// back-off, which grows from try to try, may be longer.
 	After time.Duration
 	// Rows are the guilty rows of a Permanent refusal, as indexes into
 	// Attempt.Rows, ascending and each once. Empty means that the provider named
