@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -58,7 +59,7 @@ func (b *backend) migrate(ctx context.Context) error {
 		}
 		// "IF NOT EXISTS" by two at once fails for one of them.
 		if try == 5 || !raced(err) {
-			return errs.New(errs.Unavailable, "store: migrating the schema %q: %w", b.opts.Schema, withoutValues(err))
+			return errs.New(errs.Unavailable, "store: migrating the schema %q: %w", b.opts.Schema, stepFailed(err))
 		}
 	}
 	_, err = b.schemaVersion(ctx)
@@ -94,12 +95,25 @@ func raced(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "23505" || pg.Code == "42P07" || pg.Code == "42P06")
 }
 
-func withoutValues(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return errors.New(pg.Message + " (SQLSTATE " + pg.Code + ")") // our own DDL: no customer's values
+// stepFailed says why a migration ended. Its statements are ours and hold no
+// customer's values, so the server's own message may be told. The steps that are done
+// stay done, whatever ends it.
+func stepFailed(err error) error {
+	pg, refused := errors.AsType[*pgconn.PgError](err)
+	words, known := "", false
+	if refused {
+		words, known = inWords[pg.Code]
 	}
-	return err
+	switch {
+	case known:
+		return errors.New("PostgreSQL: " + words + " (SQLSTATE " + pg.Code + ")")
+	case refused:
+		return errors.New(pg.Message + " (SQLSTATE " + pg.Code + ")")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return fmt.Errorf("the connection to PostgreSQL broke; the steps that are done stay done, and the next start goes on after them: %w",
+		err)
 }
 
 // migrateOnce applies what is missing up to a version of the schema.

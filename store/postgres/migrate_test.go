@@ -2,11 +2,16 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/sangdam/sangdam/internal/pgtest"
 	"github.com/sangdam/sangdam/store"
 	"github.com/stretchr/testify/require"
@@ -75,14 +80,16 @@ func TestOpenSaysWhatIsWrongWithoutThePassword(t *testing.T) {
 		kind error
 		says string
 	}{
-		"empty DSN":          {Options{}, store.ErrInvalid, "DSN is empty"},
-		"not a DSN":          {Options{DSN: "postgres://u:hunter2@%zz/x"}, store.ErrInvalid, "cannot be read"},
-		"bad port":           {Options{DSN: "postgres://u:hunter2@h:port/x"}, store.ErrInvalid, "cannot be read"},
-		"unreachable":        {Options{DSN: "postgres://u:hunter2@127.0.0.1:1/x"}, store.ErrUnavailable, "127.0.0.1:1"},
-		"no such database":   {Options{DSN: "postgres://postgres:hunter2@" + server + "/nowhere"}, store.ErrInvalid, "does not exist"},
-		"no such user":       {Options{DSN: "postgres://nobody:hunter2@" + host}, store.ErrInvalid, "user"},
-		"bad schema":         {Options{DSN: good, Schema: `a"b`}, store.ErrInvalid, "Schema"},
-		"bad mode":           {Options{DSN: good, Statements: "simple"}, store.ErrInvalid, "Statements"},
+		"empty DSN":        {Options{}, store.ErrInvalid, "DSN is empty"},
+		"not a DSN":        {Options{DSN: "postgres://u:hunter2@%zz/x"}, store.ErrInvalid, "cannot be read"},
+		"bad port":         {Options{DSN: "postgres://u:hunter2@h:port/x"}, store.ErrInvalid, "cannot be read"},
+		"unreachable":      {Options{DSN: "postgres://u:hunter2@127.0.0.1:1/x"}, store.ErrUnavailable, "127.0.0.1:1"},
+		"no such database": {Options{DSN: "postgres://postgres:hunter2@" + server + "/nowhere"}, store.ErrInvalid, "does not exist"},
+		"no such user":     {Options{DSN: "postgres://nobody:hunter2@" + host}, store.ErrInvalid, "user"},
+		"bad schema":       {Options{DSN: good, Schema: `a"b`}, store.ErrInvalid, "Schema"},
+		"bad mode":         {Options{DSN: good, Statements: "simple"}, store.ErrInvalid, "Statements"},
+		"read only": {Options{DSN: good + "&default_transaction_read_only=on"}, store.ErrUnavailable,
+			"default_transaction_read_only (SQLSTATE 25006)"},
 		"too few connection": {Options{DSN: good, MaxConns: 1}, store.ErrInvalid, "MaxConns"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,4 +99,15 @@ func TestOpenSaysWhatIsWrongWithoutThePassword(t *testing.T) {
 			require.NotContains(t, err.Error(), "hunter2")
 		})
 	}
+}
+
+// A migration that breaks off says whether anything is to be done about it.
+func TestAMigrationThatBreaksOffSaysWhatIsLeft(t *testing.T) {
+	for _, broken := range []error{sql.ErrConnDone, sqldriver.ErrBadConn, io.ErrUnexpectedEOF} {
+		require.ErrorContains(t, stepFailed(fmt.Errorf("step 3: %w", broken)), "the next start goes on after them")
+	}
+	require.ErrorContains(t, stepFailed(&pgconn.PgError{Code: "42501", Message: "permission denied for database shop"}),
+		"permission denied for database shop (SQLSTATE 42501)")
+	require.ErrorContains(t, stepFailed(&pgconn.PgError{Code: "53100", Message: "could not extend file"}), "disk is full")
+	require.ErrorIs(t, stepFailed(context.Canceled), context.Canceled)
 }
