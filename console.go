@@ -37,7 +37,10 @@ type Directory struct {
 	Kinds []channel.Kind `json:"kinds"`
 	// TargetKinds are those of the targets that have a carrier, in alphabetical
 	// order.
-	TargetKinds []notify.Kind                        `json:"target_kinds"`
+	TargetKinds []notify.Kind `json:"target_kinds"`
+	// TargetForms are what targets are made of, of those kinds whose carrier is a
+	// notify.Describer. They are for reading alone.
+	TargetForms map[notify.Kind]notify.Form          `json:"target_forms,omitempty"`
 	Members     map[routing.DeskID][]routing.AgentID `json:"members"`
 }
 
@@ -83,6 +86,7 @@ func (e *Engine) Directory(ctx context.Context, p Principal) (Directory, error) 
 				Colleague{ID: a.ID, Name: a.Name, Presence: a.State.Presence, Disabled: a.Disabled, Open: a.State.Open})
 		}
 		out.Kinds, out.TargetKinds = slices.Sorted(maps.Keys(e.adapters)), slices.Sorted(maps.Keys(e.carriers))
+		out.TargetForms = e.targetForms()
 		out.name(s, seen)
 		return nil
 	})

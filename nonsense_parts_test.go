@@ -146,10 +146,16 @@ func TestNewRefusesConstantsThatCannotBeMeant(t *testing.T) {
 		"a century":        {Carriers: []notify.Carrier{constant{kind: "x", policy: waitsOf(math.MaxInt64)}}},
 		"too many waits":   {Carriers: []notify.Carrier{constant{kind: "x", policy: waitsOf(make([]time.Duration, 1<<20)...)}}},
 		"negative files":   {Carriers: []notify.Carrier{constant{kind: "x", policy: good, files: -1}}},
-		"a huge adapter":   {Adapters: []adapter.Adapter{oddly{kind: channel.Kind(big)}}},
-		"a broken adapter": {Adapters: []adapter.Adapter{oddly{kind: broken}}},
-		"a huge bot":       {Bots: []bot.Bot{&pointerBot{big}}},
-		"a broken bot":     {Bots: []bot.Bot{&pointerBot{broken}}},
+		"a form of nobody": {Carriers: []notify.Carrier{constant{kind: "x", policy: good, form: notify.Form{To: notify.PartType(big)}}}},
+		"a nameless part": {Carriers: []notify.Carrier{constant{kind: "x", policy: good,
+			form: notify.Form{Parts: []notify.Part{{Name: big}}}}}},
+		"a part of a huge type": {Carriers: []notify.Carrier{constant{kind: "x", policy: good,
+			form: notify.Form{Parts: []notify.Part{{Name: "a", Type: notify.PartType(big)}}}}}},
+		"a form that panics": {Carriers: []notify.Carrier{describing{badCarrier{"x"}}}},
+		"a huge adapter":     {Adapters: []adapter.Adapter{oddly{kind: channel.Kind(big)}}},
+		"a broken adapter":   {Adapters: []adapter.Adapter{oddly{kind: broken}}},
+		"a huge bot":         {Bots: []bot.Bot{&pointerBot{big}}},
+		"a broken bot":       {Bots: []bot.Bot{&pointerBot{broken}}},
 	} {
 		c.DB, c.Sealer = memory.New(memory.Options{}), keys
 		_, err := sangdam.New(c)
@@ -165,11 +171,18 @@ type constant struct {
 	kind   notify.Kind
 	policy notify.Policy
 	files  int64
+	form   notify.Form
 }
 
+func (c constant) Form() notify.Form     { return c.form }
 func (c constant) Kind() notify.Kind     { return c.kind }
 func (c constant) Policy() notify.Policy { return c.policy }
 func (c constant) FileBytes() int64      { return c.files }
+
+// describing panics when it is asked what its targets are made of.
+type describing struct{ badCarrier }
+
+func (describing) Form() notify.Form { panic("secret") }
 
 type oddly struct {
 	adapter.Adapter

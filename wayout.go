@@ -199,16 +199,21 @@ type guardedCarrier struct {
 	name   string
 	kind   notify.Kind
 	policy notify.Policy
-	files  int64 // bytes of files in one notice; 0: it takes none
+	files  int64        // bytes of files in one notice; 0: it takes none
+	form   *notify.Form // nil: it does not describe its targets
 	c      notify.Carrier
 }
 
 func newGuardedCarrier(g *guard, c notify.Carrier) (*guardedCarrier, error) {
 	out := &guardedCarrier{g: g, name: "carrier", c: c}
-	_, err := inline(g, out.name, "Kind and Policy", func() (struct{}, error) {
+	_, err := inline(g, out.name, "Kind, Policy and Form", func() (struct{}, error) {
 		out.kind, out.policy = c.Kind(), c.Policy()
 		if f, takes := c.(notify.FileCarrier); takes {
 			out.files = f.FileBytes()
+		}
+		if d, describes := c.(notify.Describer); describes {
+			form := d.Form()
+			out.form = &form
 		}
 		return struct{}{}, nil
 	})
@@ -289,9 +294,25 @@ func (e *Engine) carry(carriers []notify.Carrier) error {
 			return invalidConfig("Carriers[%d] (%s): its FileBytes are negative; "+
 				"a carrier that brings no files is no FileCarrier", i, safe.kind)
 		}
+		if safe.form != nil {
+			if err := safe.form.Check(); err != nil {
+				return invalidConfig("Carriers[%d] (%s): %w", i, safe.kind, err)
+			}
+		}
 		e.carriers[safe.kind] = safe
 	}
 	return nil
+}
+
+// targetForms are what the targets of each kind are made of, where its carrier says so.
+func (e *Engine) targetForms() map[notify.Kind]notify.Form {
+	out := map[notify.Kind]notify.Form{}
+	for kind, c := range e.carriers {
+		if c.form != nil {
+			out[kind] = *c.form
+		}
+	}
+	return out
 }
 
 // consequences are what may follow the outcome of an outbox row, by name. Each

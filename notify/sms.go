@@ -42,6 +42,19 @@ type smsRequest struct{ From, To, Text string }
 
 func (smsCarrier) Kind() Kind { return KindSMS }
 
+// Form implements Describer.
+func (smsCarrier) Form() Form {
+	return Form{To: PartText, Parts: []Part{
+		{Name: "from", Type: PartPhone, Required: true, Leads: true,
+			Label: Words{"en": "Sender's number", "ko": "발신 번호", "ja": "発信番号"},
+			Hint: Words{
+				"en": "3 to 15 digits, + in front if it is international",
+				"ko": "숫자 3~15자리, 국제 번호는 앞에 +",
+				"ja": "数字3〜15桁、国際番号は先頭に+",
+			}},
+	}}
+}
+
 // Policy: nothing is repeated after an ambiguous outcome.
 func (smsCarrier) Policy() Policy {
 	return Policy{Timeout: 15 * time.Second, Waits: []time.Duration{5 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute}}

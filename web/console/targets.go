@@ -21,86 +21,40 @@ import (
 const (
 	hookKind = notify.Kind("webhook")
 	taskKind = notify.Kind("dooray_task")
-	mailKind = notify.Kind("mail")
 
 	hookSecret     = "secret"
 	hookSecretNext = "secret_next"
 	keyOfAgent     = "key:" // before an agent's id, the name of that agent's own key
 )
 
-// targetPart is a member of a target's settings, or one of its secrets.
-type targetPart struct {
-	name, label string
-	as          partAs
-	must        bool
-	hint, like  string // the text below it; what stands in it while it is empty
-	of          string // a secret's user: where that is gone the secret is forgotten
-	listed      bool   // the list of targets shows it
-}
+// partJSON is how all settings together are typed, of a kind that does not describe
+// them.
+const partJSON = notify.PartType("json")
 
-// partAs is how a part is typed: the type of its input, or one of these.
-type partAs string
-
-const (
-	partSecret partAs = "password"
-	partNumber partAs = "number"
-	partList   partAs = "list" // parted by commas
-	partChoice partAs = "encryption"
-	partJSON   partAs = "json" // all settings together
-)
-
-// targetParts are what targets are made of, as the library's own carriers read
-// them, in the order of the page. A host may bring another carrier that reads the
-// same; members that the page does not know stay as they are.
-var targetParts = map[notify.Kind][]targetPart{
-	hookKind: {{name: "url", label: "hooks.url", as: "url", must: true, hint: "hooks.url_hint", like: "https://", listed: true}},
-	mailKind: {
-		{name: "from", label: "targets.from", as: "email", must: true, hint: "targets.from_hint", like: "help@shop.example", listed: true},
-		{name: "name", label: "targets.sender", as: "text", hint: "targets.sender_hint"},
-		{name: "reply_to", label: "targets.reply_to", as: "email", hint: "targets.reply_to_hint"},
-		{name: "host", label: "mail.host", as: "text", must: true, like: "smtp.shop.example"},
-		{name: "port", label: "mail.port", as: partNumber, hint: "targets.port_hint"},
-		{name: "encryption", label: "mail.encryption", as: partChoice},
-		{name: "user", label: "mail.user", as: "text", hint: "targets.user_hint"},
-		{name: "password", label: "mail.password", as: partSecret, of: "user"}},
-	"dooray": {{name: "url", label: "targets.room", as: partSecret, must: true, hint: "targets.room_hint"},
-		{name: "bot_name", label: "targets.bot_name", as: "text", like: "Sangdam", hint: "targets.bot_hint"},
-		{name: "bot_icon", label: "targets.bot_icon", as: "url", like: "https://"}},
-	taskKind: {{name: "project", label: "targets.project", as: "text", must: true, hint: "targets.project_hint", listed: true},
-		{name: "key", label: "targets.key", as: partSecret, must: true, hint: "targets.key_hint"},
-		{name: "to", label: "targets.members", as: partList, hint: "targets.members_hint"},
-		{name: "host", label: "targets.host", as: "text", like: "api.dooray.com"}},
-	notify.KindSMS: {{name: "from", label: "targets.number", as: "tel", must: true, hint: "targets.number_hint", listed: true}},
-}
-
-// otherParts are those of a kind that a host brought: a carrier says of its
-// settings no more than whether they are right.
-var otherParts = []targetPart{{label: "account.settings", as: partJSON}}
-
-func partsOf(k notify.Kind) []targetPart {
-	if parts, known := targetParts[k]; known {
-		return parts
+// formOf is what targets of a kind are made of; nil where their carrier does not
+// describe it.
+func (q *request) formOf(k notify.Kind) (*notify.Form, error) {
+	d, err := q.directory()
+	if err != nil {
+		return nil, err
 	}
-	return otherParts
+	if f, described := d.TargetForms[k]; described {
+		return &f, nil
+	}
+	return nil, nil //nolint:nilnil // there is none
 }
 
-// field is the name that a part has in the form.
-func (p targetPart) field() string {
-	switch p.as {
-	case partJSON:
-		return "settings"
-	case partSecret:
-		return "secret." + p.name
-	}
-	return "set." + p.name
+// kindName is what people call a kind of target.
+func (q *request) kindName(d *sangdam.Directory, k notify.Kind) string {
+	return cmp.Or(d.TargetForms[k].Name.In(q.lang.tag), q.lang.of("target", string(k)))
 }
 
-// path is where the part stands in a target, as refusals name it.
-func (p targetPart) path() string {
-	if p.as == partSecret {
-		return "secrets." + p.name
+// fieldOf is the name that a part has in the form.
+func fieldOf(p notify.Part) string {
+	if p.Type == notify.PartSecret {
+		return "secret." + p.Name
 	}
-	return "settings." + p.name
+	return "set." + p.Name
 }
 
 // targetRow is a target in the list.
@@ -120,10 +74,14 @@ func (q *request) targetsPage() error {
 	if err != nil {
 		return err
 	}
+	d, err := q.directory()
+	if err != nil {
+		return err
+	}
 	var v targetsView
 	for _, t := range all {
-		v.Rows = append(v.Rows, targetRow{ID: string(t.ID), Name: cmp.Or(t.Name, string(t.ID)), Kind: q.lang.of("target", string(t.Kind)),
-			Address: addressOf(t), Off: t.Disabled, Why: q.whyOff(t)})
+		v.Rows = append(v.Rows, targetRow{ID: string(t.ID), Name: cmp.Or(t.Name, string(t.ID)), Kind: q.kindName(d, t.Kind),
+			Address: addressOf(t, d.TargetForms[t.Kind]), Off: t.Disabled, Why: q.whyOff(t)})
 	}
 	if v.Kinds, err = q.targetKinds(""); err != nil {
 		return err
@@ -139,17 +97,17 @@ func (q *request) targetKinds(chosen notify.Kind) (out []choice, err error) {
 		return nil, err
 	}
 	for _, k := range d.TargetKinds {
-		out = append(out, choice{string(k), q.lang.of("target", string(k)), k == chosen})
+		out = append(out, choice{string(k), q.kindName(d, k), k == chosen})
 	}
 	return out, nil
 }
 
 // addressOf is where a target leads, if that is no secret.
-func addressOf(t notify.Target) string {
+func addressOf(t notify.Target, form notify.Form) string {
 	settings := settingsOf(t)
-	for _, p := range targetParts[t.Kind] {
-		if p.listed {
-			return shownSetting(settings[p.name])
+	for _, p := range form.Parts {
+		if p.Leads && p.Type != notify.PartSecret {
+			return shownSetting(settings[p.Name])
 		}
 	}
 	return ""
@@ -206,7 +164,7 @@ type targetForm struct {
 // targetField is a field of the form.
 type targetField struct {
 	Field, Label, Hint, Like, Value string
-	As                              partAs
+	As                              notify.PartType
 	Must                            bool
 	Options                         []choice
 	Wrong                           string // what is wrong with it
@@ -244,13 +202,6 @@ func newSecret(k notify.Kind) channel.Secret {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	return channel.NewSecret("whsec_" + base64.StdEncoding.EncodeToString(raw[:]))
-}
-
-// hasRecipient says that a kind's notices are each to somebody, who is named with
-// the notice. Of a kind that a host brought nobody knows.
-func hasRecipient(k notify.Kind) (yes, maybe bool) {
-	_, known := targetParts[k]
-	return k == mailKind || k == notify.KindSMS, !known
 }
 
 func (q *request) findTarget(id string) (notify.Target, error) {
@@ -306,24 +257,39 @@ func (f *targetForm) everyField() []*targetField {
 }
 
 func (q *request) targetForm(t notify.Target, made channel.Secret) (*targetForm, error) {
-	f := &targetForm{Target: t, Kind: q.lang.of("target", string(t.Kind)), Fields: q.targetFields(t), Why: q.whyOff(t),
+	d, err := q.directory()
+	if err != nil {
+		return nil, err
+	}
+	form, err := q.formOf(t.Kind)
+	if err != nil {
+		return nil, err
+	}
+	f := &targetForm{Target: t, Kind: q.kindName(d, t.Kind), Fields: q.targetFields(t, form), To: q.recipientField(form), Why: q.whyOff(t),
 		Hook: t.Kind == hookKind, Two: slices.Contains(t.SecretNames, hookSecretNext), Tests: t.Kind != taskKind,
 		Name: targetField{Field: "name", Label: q.lang.t("hooks.name"), Value: t.Name, As: "text", Must: true}}
 	f.Makes, _ = madeHere(t.Kind)
 	if f.Made = made.Reveal(); t.Kind == taskKind && !made.Empty() {
 		f.Made = q.reportAddress(t, made)
 	}
-	if must, may := hasRecipient(t.Kind); must || may {
-		f.To = &targetField{Field: "to", Label: q.lang.t("targets.test_to"), Value: q.value("to"), As: "text", Must: must}
-		if t.Kind == mailKind {
-			f.To.As = "email"
-		}
-	}
-	var err error
-	if f.Keys, err = q.keysForm(t); err == nil && t.Version == 0 {
+	if f.Keys, err = q.keysForm(t, form); err == nil && t.Version == 0 {
 		f.Kinds, err = q.targetKinds(t.Kind)
 	}
 	return f, err
+}
+
+// recipientField is for whom a test message is; nil: notices of the kind are for
+// nobody by name. Of a kind without a description nobody knows.
+func (q *request) recipientField(form *notify.Form) *targetField {
+	to := targetField{Field: "to", Label: q.lang.t("targets.test_to"), Value: q.value("to"), As: notify.PartText}
+	switch {
+	case form == nil:
+	case form.To == "":
+		return nil
+	default:
+		to.As, to.Must = form.To, true
+	}
+	return &to
 }
 
 // reportAddress is where a project's tasks are reported to.
@@ -332,24 +298,25 @@ func (q *request) reportAddress(t notify.Target, secret channel.Secret) string {
 		secret.Reveal()
 }
 
-func (q *request) targetFields(t notify.Target) (out []targetField) {
-	settings := settingsOf(t)
-	for _, p := range partsOf(t.Kind) {
-		f := targetField{Field: p.field(), Label: q.lang.t(p.label), Like: p.like, As: p.as, Must: p.must}
-		if p.hint != "" {
-			f.Hint = q.lang.t(p.hint)
-		}
-		switch p.as {
-		case partJSON:
-			f.Value = string(t.Settings)
-		case partSecret:
-			if slices.Contains(t.SecretNames, p.name) {
+func (q *request) targetFields(t notify.Target, form *notify.Form) (out []targetField) {
+	if form == nil {
+		return []targetField{{Field: "settings", Label: q.lang.t("account.settings"), As: partJSON, Value: string(t.Settings)}}
+	}
+	settings, in := settingsOf(t), q.lang.tag
+	for _, p := range form.Parts {
+		f := targetField{Field: fieldOf(p), Label: p.Label.In(in), Hint: p.Hint.In(in), Like: p.Like, As: p.Type, Must: p.Required}
+		switch p.Type {
+		case notify.PartSecret:
+			if slices.Contains(t.SecretNames, p.Name) {
 				f.Like, f.Must = q.lang.t("account.kept"), false
 			}
-		case partChoice:
-			f.Options = q.named("encryption", is(cmp.Or(shownSetting(settings[p.name]), "starttls")), "starttls", "tls", "none")
+		case notify.PartChoice:
+			chosen := cmp.Or(shownSetting(settings[p.Name]), p.Choices[0].Value)
+			for _, c := range p.Choices {
+				f.Options = append(f.Options, choice{c.Value, c.Label.In(in), c.Value == chosen})
+			}
 		default:
-			f.Value = shownSetting(settings[p.name])
+			f.Value = shownSetting(settings[p.Name])
 		}
 		out = append(out, f)
 	}
@@ -357,14 +324,13 @@ func (q *request) targetFields(t notify.Target) (out []targetField) {
 }
 
 // keysForm lists the secrets that have no field of their own, by their names.
-func (q *request) keysForm(t notify.Target) (*keysForm, error) {
-	_, known := targetParts[t.Kind]
-	if known && t.Kind != taskKind {
+func (q *request) keysForm(t notify.Target, form *notify.Form) (*keysForm, error) {
+	if form != nil && t.Kind != taskKind {
 		return nil, nil //nolint:nilnil // every secret has its field
 	}
 	f := &keysForm{Title: q.lang.t("targets.secrets"), Text: q.lang.t("targets.secrets_text"), Name: q.value("key.new.name"),
 		Value: q.lang.t("targets.secret_value")}
-	if !known {
+	if form == nil {
 		for _, n := range t.SecretNames {
 			f.Rows = append(f.Rows, keyRow{n, n})
 		}
@@ -404,14 +370,18 @@ func (q *request) saveTarget() error {
 		}
 		return q.editTarget(id, t, channel.Secret{}, "", err)
 	}
+	form, err := q.formOf(t.Kind)
+	if err != nil {
+		return err
+	}
 	c := sangdam.SaveTarget{Key: q.key()}
-	made, field, err := q.readTarget(&t, &c)
+	made, field, err := q.readTarget(&t, form, &c)
 	if c.Target = t; err == nil {
 		var saved sangdam.Saved
 		if saved, err = q.engine.SaveTarget(q.r.Context(), q.p, c); err == nil {
 			return q.targetSaved(saved, made)
 		}
-		field = fieldIn(t.Kind, err)
+		field = fieldIn(form, err)
 	}
 	return q.editTarget(id, t, channel.Secret{}, field, err)
 }
@@ -431,7 +401,9 @@ func (q *request) targetSaved(saved sangdam.Saved, made channel.Secret) error {
 
 // readTarget reads what was asked for into t and c. A secret that is made is
 // returned too, and the field that what is wrong is about.
-func (q *request) readTarget(t *notify.Target, c *sangdam.SaveTarget) (made channel.Secret, field string, err error) {
+func (q *request) readTarget(t *notify.Target, form *notify.Form, c *sangdam.SaveTarget) (
+	made channel.Secret, field string, err error,
+) {
 	_, secret := madeHere(t.Kind)
 	t.Secrets = map[string]channel.Secret{}
 	switch {
@@ -450,43 +422,43 @@ func (q *request) readTarget(t *notify.Target, c *sangdam.SaveTarget) (made chan
 		t.Secrets[secret] = made
 	}
 	t.Name, t.Disabled = q.value("name"), q.checked("disabled")
-	q.readKeys(t)
-	if partsOf(t.Kind)[0].as == partJSON {
+	q.readKeys(t, form)
+	if form == nil {
 		if t.Settings = json.RawMessage(q.value("settings")); len(t.Settings) > 0 && !json.Valid(t.Settings) {
 			return made, "settings", errs.New(errs.Invalid, "console: %s", q.lang.t("account.settings_wrong"))
 		}
 		return made, "", nil
 	}
-	field, err = q.readParts(t)
+	field, err = q.readParts(t, form)
 	return made, field, err
 }
 
 // readParts reads the fields. What was typed is in t also where it is wrong.
-func (q *request) readParts(t *notify.Target) (field string, err error) {
+func (q *request) readParts(t *notify.Target, form *notify.Form) (field string, err error) {
 	settings := settingsOf(*t)
-	for _, p := range partsOf(t.Kind) {
-		if p.as == partSecret {
+	for _, p := range form.Parts {
+		if p.Type == notify.PartSecret {
 			q.readSecret(t, p)
 			continue
 		}
-		var value any = q.value(p.field())
-		switch text := q.value(p.field()); {
+		var value any = q.value(fieldOf(p))
+		switch text := q.value(fieldOf(p)); {
 		case text == "":
-			delete(settings, p.name)
+			delete(settings, p.Name)
 			continue
-		case p.as == partList:
+		case p.Type == notify.PartList:
 			value = words(text)
-		case p.as == partNumber:
+		case p.Type == notify.PartNumber:
 			n, wrong := strconv.Atoi(text)
 			if value = n; wrong != nil {
-				value, field, err = text, p.field(), errs.New(errs.Invalid, "console: %s", q.lang.t("form.not_a_number", text))
+				value, field, err = text, fieldOf(p), errs.New(errs.Invalid, "console: %s", q.lang.t("form.not_a_number", text))
 			}
 		}
 		raw, wrong := json.Marshal(value)
 		if wrong != nil {
 			return "", wrong
 		}
-		settings[p.name] = raw
+		settings[p.Name] = raw
 	}
 	raw, wrong := json.Marshal(settings)
 	t.Settings = raw
@@ -494,19 +466,20 @@ func (q *request) readParts(t *notify.Target) (field string, err error) {
 }
 
 // readSecret reads a secret; an empty field keeps what is stored.
-func (q *request) readSecret(t *notify.Target, p targetPart) {
-	switch typed := q.r.PostFormValue(p.field()); {
+func (q *request) readSecret(t *notify.Target, p notify.Part) {
+	switch typed := q.r.PostFormValue(fieldOf(p)); {
 	case typed != "":
-		t.Secrets[p.name] = channel.NewSecret(strings.TrimSpace(typed))
-	case p.of != "" && q.value("set."+p.of) == "":
-		t.Secrets[p.name] = channel.Secret{}
+		t.Secrets[p.Name] = channel.NewSecret(strings.TrimSpace(typed))
+	case p.Of != "" && q.value("set."+p.Of) == "":
+		t.Secrets[p.Name] = channel.Secret{}
 	}
 }
 
 // readKeys reads the secrets that have no field of their own.
-func (q *request) readKeys(t *notify.Target) {
-	_, known := targetParts[t.Kind]
-	own := func(name string) bool { return !known || t.Kind == taskKind && strings.HasPrefix(name, keyOfAgent) }
+func (q *request) readKeys(t *notify.Target, form *notify.Form) {
+	own := func(name string) bool {
+		return form == nil || t.Kind == taskKind && strings.HasPrefix(name, keyOfAgent)
+	}
 	for _, name := range t.SecretNames {
 		switch typed := q.value("key." + name); {
 		case !own(name):
@@ -523,14 +496,20 @@ func (q *request) readKeys(t *notify.Target) {
 
 // fieldIn is the field of the form that a refusal is about; empty: none of them.
 // Whoever refuses names the part (see notify.Wrong).
-func fieldIn(k notify.Kind, err error) string {
+func fieldIn(form *notify.Form, err error) string {
 	part := errs.PartOf(err)
 	if part == "name" {
 		return "name"
 	}
-	for _, p := range partsOf(k) {
-		if p.as == partJSON && (part == "settings" || strings.HasPrefix(part, "settings.")) || p.as != partJSON && p.path() == part {
-			return p.field()
+	if form == nil {
+		if part == "settings" || strings.HasPrefix(part, "settings.") {
+			return "settings"
+		}
+		return ""
+	}
+	for _, p := range form.Parts {
+		if p.Path() == part {
+			return fieldOf(p)
 		}
 	}
 	return ""
@@ -546,8 +525,12 @@ func (q *request) testTarget() error {
 	if t.Version == 0 || t.Kind == taskKind { // what goes to a project becomes a task
 		return errNoPage
 	}
+	form, err := q.formOf(t.Kind)
+	if err != nil {
+		return err
+	}
 	to, field := q.value("to"), ""
-	if must, _ := hasRecipient(t.Kind); must && to == "" {
+	if form != nil && form.To != "" && to == "" {
 		field, err = "to", errs.New(errs.Invalid, "console: %s", q.lang.t("targets.test_nobody"))
 		return q.editTarget(id, t, channel.Secret{}, field, err)
 	}

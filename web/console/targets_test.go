@@ -43,6 +43,36 @@ func (pager) Send(context.Context, notify.Target, []byte) (notify.Receipt, error
 	return notify.Receipt{}, nil
 }
 
+// buzzer is a way out that a host brought, of whose kind the console knows nothing
+// but what it says itself.
+type buzzer struct{ pager }
+
+func (buzzer) Kind() notify.Kind { return "buzzer" }
+
+func (buzzer) Form() notify.Form {
+	return notify.Form{Name: notify.Words{"en": "Buzzer of the ward", "ko": "병동 호출기"}, To: notify.PartText, Parts: []notify.Part{
+		{Name: "station", Type: notify.PartText, Required: true, Leads: true, Label: notify.Words{"en": "Station", "ko": "기지국"}},
+		{Name: "tries", Type: notify.PartNumber, Label: notify.Words{"en": "Tries"}},
+		{Name: "code", Type: notify.PartSecret, Required: true, Label: notify.Words{"en": "Code"}},
+	}}
+}
+
+func (buzzer) Validate(t notify.Target) error {
+	s, err := notify.Settings[struct {
+		Station string `json:"station"`
+		Tries   int    `json:"tries"`
+	}](t)
+	switch {
+	case err != nil:
+		return err
+	case s.Station == "south":
+		return notify.Wrong("settings.station", "there is no such station; ask the ward")
+	case t.Secrets["code"].Reveal() == "short":
+		return notify.Wrong("secrets.code", "use a longer one")
+	}
+	return nil
+}
+
 // oneTarget is the target that is there.
 func (w *world) oneTarget() notify.Target {
 	w.t.Helper()
@@ -270,5 +300,47 @@ func TestATargetIsSetUpWithoutAScript(t *testing.T) {
 	require.Contains(t, page, "비밀 값")
 	d, err := w.eng.Directory(t.Context(), w.as("ara"))
 	require.NoError(t, err)
-	require.Equal(t, []notify.Kind{"dooray", "dooray_task", "mail", "pager", "webhook"}, d.TargetKinds)
+	require.Equal(t, []notify.Kind{"buzzer", "dooray", "dooray_task", "mail", "pager", "webhook"}, d.TargetKinds)
+}
+
+// A kind that the console does not know has a form of what its carrier says, and what
+// is wrong stands beside the field that the carrier names.
+func TestAKindThatDescribesItselfHasAForm(t *testing.T) {
+	w := newWorld(t)
+	p := w.open(browsertest.Open(t), "admin")
+	p.openPage("/setup/targets")
+	p.shows("#new-target", "Buzzer of the ward")
+	p.openPage("/setup/targets/new?kind=buzzer")
+	p.fill("name", "Ward")
+	p.fill("set.station", "south")
+	p.fill("set.tries", "often")
+	p.fill("secret.code", "short")
+	p.save()
+	p.wrongAt("set.tries", "often")
+	p.fill("set.tries", "3")
+	p.fill("secret.code", "short")
+	p.save()
+	p.wrongAt("set.station", "ask the ward")
+	p.fill("set.station", "north")
+	p.fill("secret.code", "short")
+	p.save()
+	p.wrongAt("secret.code", "longer")
+	p.shot("target-described-wrong")
+	p.fill("secret.code", "not-to-be-seen")
+	p.save()
+	p.shows(".notice.good", "Saved")
+	made := w.oneTarget()
+	require.Equal(t, []string{"code"}, made.SecretNames)
+	require.JSONEq(t, `{"station":"north","tries":3}`, string(made.Settings))
+	at := "/setup/targets/" + string(made.ID)
+	p.looks(at, "target-described")
+	p.tested(at, "mina", "delivered")
+	p.openPage("/setup/targets")
+	p.shows("#targets", "north")
+	c := w.client("admin")
+	c.header.Set("Accept-Language", "ko")
+	page := bodyOf(t, c.do(http.MethodGet, at, ""))
+	require.Contains(t, page, "기지국")
+	require.Contains(t, page, "Tries", "what has no Korean is said in English")
+	require.NotContains(t, page, "not-to-be-seen")
 }

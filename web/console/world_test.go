@@ -91,7 +91,7 @@ func newWorldOn(t *testing.T, db *store.DB, brand ...console.Brand) *world {
 		Adapters: []adapter.Adapter{lineAdapter, webchat.New(), mail},
 		Carriers: []notify.Carrier{targetmail.New(targetmail.Options{Dial: w.dialPost}),
 			dooray.New(dooray.Options{Transport: w.room.Transport()}), dooray.NewTasks(dooray.Options{Transport: w.room.Transport()}),
-			pager{},
+			pager{}, buzzer{},
 			webhook.New(webhook.Options{Transport: roundTrip(w.callHook)})},
 		Poll:   50 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
