@@ -450,7 +450,7 @@ func appendSkills(k []byte, skills []routing.Skill) []byte {
 }
 
 func (b *Board) newPool(q *boardQueue, row *routing.Item, required []routing.Skill, uses []boardUse) *pool {
-	p := &pool{q: q, uses: slices.Clone(uses), needed: slices.Clone(row.Skills), special: map[string]*class{}}
+	p := &pool{q: q, uses: uses, needed: slices.Clone(row.Skills), special: map[string]*class{}}
 	p.general.p = p
 	if d := DeskFor(row, &q.row); d != "" {
 		p.desk = b.desk(d)
