@@ -132,6 +132,7 @@ func TestStuckNamesAnUnsettledDecisionAndAnOverlookedItem(t *testing.T) {
 	require.Empty(t, b.Stuck(time.Second))
 	b.Tick(t0.Add(3 * time.Hour))
 	require.Equal(t, d.ID, b.Stuck(time.Second)[0].Decision)
+	require.Equal(t, routing.QueueID("q"), b.Stuck(time.Second)[0].Queue)
 }
 
 func TestWeightedAndRandomKeepTheirShares(t *testing.T) {

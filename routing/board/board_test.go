@@ -140,3 +140,32 @@ func TestEchoAfterSettleIsANoOp(t *testing.T) {
 	b.ApplyItem(work("k", "q", 3))
 	require.Equal(t, []string{"j>a"}, drain(b))
 }
+
+// An item's row may come before its agent's: what the agent has by it counts at once,
+// and no longer than until the item's next row.
+func TestAnItemsRowTakesCapacityBeforeItsAgentsDoes(t *testing.T) {
+	b := newBoard(t, Options{})
+	b.ApplyQueue(queueOf("q", "", "a"), 1)
+	b.ApplyAgent(someone("a", 2))
+	has := work("has", "q", 1)
+	has.State, has.Agent, has.Uses = routing.ItemAssigned, "a", []routing.Use{{Profile: routing.ProfileUnits, Units: 2}}
+	b.ApplyItem(has)
+	b.ApplyItem(work("next", "q", 2))
+	_, ok := b.Decide()
+	require.False(t, ok, "there is no room")
+	has.Version, has.Uses[0].Units = 2, 1
+	b.ApplyItem(has)
+	d, ok := b.Decide()
+	require.True(t, ok, "it takes less now")
+	b.Settle(d.ID, false)
+	has.Version, has.Uses = 3, []routing.Use{{Profile: routing.ProfileUnits, Units: 2}}
+	b.ApplyItem(has)
+	_, ok = b.Decide()
+	require.False(t, ok)
+	has.Version, has.State = 4, routing.ItemDone
+	b.ApplyItem(has)
+	d, ok = b.Decide()
+	require.True(t, ok, "it takes nothing any more")
+	require.Equal(t, routing.AgentID("a"), d.Agent)
+	require.Equal(t, routing.ItemID("next"), d.Item)
+}

@@ -72,11 +72,14 @@ func TestABoardKeepsLittleOfWhatAgentsHave(t *testing.T) {
 	}
 	with := (heap() - before) / n
 	require.Less(t, with, int64(300), "bytes each with an agent, %d queued", queued)
+	_, whole := b.Item(routing.ItemID(ids[0]))
+	require.False(t, whole, "nobody is told half a row")
 	require.False(t, b.Idle())
 	for i := range n {
 		it := work(ids[i], "q", i)
 		it.State, it.Version = routing.ItemDone, 3
 		b.ApplyItem(it)
 	}
+	require.Less(t, heap()-before, int64(4<<20), "bytes in all when it is over: %d ids of what ended, and room for little", remembered)
 	runtime.KeepAlive(b)
 }
