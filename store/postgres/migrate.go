@@ -3,10 +3,13 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -109,11 +112,26 @@ func stepFailed(err error) error {
 		return errors.New("PostgreSQL: " + words + " (SQLSTATE " + pg.Code + ")")
 	case refused:
 		return errors.New(pg.Message + " (SQLSTATE " + pg.Code + ")")
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
+	case broke(err):
+		return fmt.Errorf("the connection to PostgreSQL broke; the steps that are done stay done, and the next start goes on after them: %w",
+			err)
 	}
-	return fmt.Errorf("the connection to PostgreSQL broke; the steps that are done stay done, and the next start goes on after them: %w",
-		err)
+	return err
+}
+
+// broke reports whether the connection was lost, by what pgx, the pool of
+// database/sql or the network say of it.
+func broke(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) { // which passes for the network's own
+		return false
+	}
+	for _, lost := range []error{sql.ErrConnDone, sqldriver.ErrBadConn, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	_, ofNet := errors.AsType[net.Error](err)
+	return ofNet
 }
 
 // migrateOnce applies what is missing up to a version of the schema.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -103,11 +105,13 @@ func TestOpenSaysWhatIsWrongWithoutThePassword(t *testing.T) {
 
 // A migration that breaks off says whether anything is to be done about it.
 func TestAMigrationThatBreaksOffSaysWhatIsLeft(t *testing.T) {
-	for _, broken := range []error{sql.ErrConnDone, sqldriver.ErrBadConn, io.ErrUnexpectedEOF} {
+	for _, broken := range []error{sql.ErrConnDone, sqldriver.ErrBadConn, io.ErrUnexpectedEOF, &net.OpError{Op: "read", Err: io.EOF}} {
 		require.ErrorContains(t, stepFailed(fmt.Errorf("step 3: %w", broken)), "the next start goes on after them")
 	}
 	require.ErrorContains(t, stepFailed(&pgconn.PgError{Code: "42501", Message: "permission denied for database shop"}),
 		"permission denied for database shop (SQLSTATE 42501)")
 	require.ErrorContains(t, stepFailed(&pgconn.PgError{Code: "53100", Message: "could not extend file"}), "disk is full")
-	require.ErrorIs(t, stepFailed(context.Canceled), context.Canceled)
+	for _, other := range []error{context.Canceled, context.DeadlineExceeded, errors.New("the lock of the schema was not given")} {
+		require.Equal(t, other, stepFailed(other), "of the connection nothing is known")
+	}
 }
