@@ -28,6 +28,7 @@ func TestAnHourOfAProvidersTrouble(t *testing.T) {
 				mina.SendText("hello")
 				w.settle()
 				agent := w.accept().Agent
+				one := w.only().Conversation.ID
 				minutes := func(n int) {
 					for range n {
 						w.pass(time.Minute)
@@ -39,7 +40,7 @@ func TestAnHourOfAProvidersTrouble(t *testing.T) {
 				w.line.AddFault(linetest.Fault{Kind: kind, Probability: 1})
 				before := len(w.line.Calls(""))
 				for i := range 12 {
-					_, err := w.eng.Answer(w.ctx, w.agent(agent), sangdam.Answer{Conversation: w.only().Conversation.ID,
+					_, err := w.eng.Answer(w.ctx, w.agent(agent), sangdam.Answer{Conversation: one,
 						Content: channel.Content{Kind: channel.KindText, Text: fmt.Sprint("answer ", i)}})
 					require.NoError(t, err)
 					told = append(told, fmt.Sprint("answer ", i))
@@ -47,9 +48,14 @@ func TestAnHourOfAProvidersTrouble(t *testing.T) {
 				}
 				calls := len(w.line.Calls("")) - before
 				w.line.ClearFaults()
+				w.pass(2 * time.Second) // what the account was asked to wait
+				joon := w.line.User("Joon")
+				joon.SendText("hello")
+				w.pass(5 * time.Second)
+				require.Equal(t, []string{"Hello!"}, joon.Texts(), "nobody else waits as long as what has failed so often")
 				minutes(6)
 				require.Equal(t, told, mina.Texts())
-				for _, m := range w.only().Messages {
+				for _, m := range w.detail(one).Messages {
 					require.NotEqual(t, conversation.StatusFailed, m.Status, m.Content.Text)
 					require.NotEqual(t, conversation.StatusQueued, m.Status, m.Content.Text)
 				}
