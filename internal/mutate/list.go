@@ -394,7 +394,7 @@ var mutations = []mutation{
 		"it.taken = it.uses", "it.taken = nil",
 		"./routing/board", "TestAnItemsRowTakesCapacityBeforeItsAgentsDoes"},
 	{"outbox: an account pauses as long as what has failed most", "outbox.go",
-		"now.Add(cmp.Or(se.After, wait))); err", "now.Add(max(wait, se.After))); err",
+		"now.Add(cmp.Or(se.After, wait))); err", "now.Add(max(wait, cmp.Or(se.After, wait)))); err",
 		".", "TestAnHourOfAProvidersTrouble"},
 	{"board: what agents have keeps its whole row", "routing/board/items.go",
 		"	case row.State != routing.ItemQueued:", "	case row.State == routing.ItemDone:",

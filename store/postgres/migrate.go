@@ -113,8 +113,8 @@ func stepFailed(err error) error {
 	case refused:
 		return errors.New(pg.Message + " (SQLSTATE " + pg.Code + ")")
 	case broke(err):
-		return fmt.Errorf("the connection to PostgreSQL broke; the steps that are done stay done, and the next start goes on after them: %w",
-			err)
+		return fmt.Errorf("the connection to PostgreSQL broke; the steps that are done stay done, "+
+			"and the next start goes on after them: %w", err)
 	}
 	return err
 }
